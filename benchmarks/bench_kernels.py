@@ -7,6 +7,7 @@ arrays it is given (``out=``), so that it does not pay for memory. Unset ``OPENB
 from __future__ import annotations
 
 import numpy as np
+
 from fastff import kernels
 
 # (rows, in, out): the first layer of the 1000-100-10 network, of an MNIST classifier, and a wide layer

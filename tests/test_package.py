@@ -5,8 +5,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-import fastff
 import pytest
+
+import fastff
 
 
 @pytest.mark.portable
