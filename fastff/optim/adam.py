@@ -11,7 +11,7 @@ __all__ = ["Adam"]
 class Adam:
     """Adaptive moments.
 
-    With parameters ``w``, their gradient ``g`` and moments ``m``, ``u`` (zero at the start), step ``t`` = 1, 2, ... is::
+    With parameters ``w``, their gradient ``g`` and moments ``m``, ``u`` (zero at the start), step ``t`` = 1, 2... is::
 
         m = beta1 * m + (1 - beta1) * g
         u = beta2 * u + (1 - beta2) * g**2
