@@ -1,0 +1,1 @@
+"""Benchmarks in asv's form; run them from this folder."""
