@@ -186,7 +186,8 @@ def update(optimizer: Any, parameters: np.ndarray, gradient: np.ndarray, state: 
 
     Adam has ``beta1``, ``beta2`` and ``epsilon``, SGD ``momentum`` and ``nesterov``.
     """
-    parameters *= 1 - optimizer.learning_rate * optimizer.weight_decay
+    if optimizer.weight_decay:
+        parameters *= 1 - optimizer.learning_rate * optimizer.weight_decay
     if hasattr(optimizer, "beta1"):
         mean, square = state
         mean[:] = optimizer.beta1 * mean + (1 - optimizer.beta1) * gradient
