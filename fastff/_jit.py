@@ -1,0 +1,226 @@
+"""The one home of numba's options: compiled units, how they call each other, and their cache.
+
+A *unit* is a function of addresses and sizes, compiled once for float32 and once for float64 as a C function that needs
+neither Python nor the GIL. Units call each other through a table of addresses (`invoke`), never by inlining: numba would
+link and optimise an inlined callee again in each of its callers, and a first fit would wait for it. A table entry starts
+as a trampoline that compiles the unit, so that code which reaches a unit from a cache of its own (a user's ``@njit``
+function) works in a fresh process too.
+
+Under ``NUMBA_DISABLE_JIT=1`` units are the Python functions they are written as, and every intrinsic is its scalar twin.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from llvmlite import binding, ir
+from numba import config, extending, njit, types
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.ccallback import CFunc
+
+DISABLED = bool(config.DISABLE_JIT)
+DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+_SCALARS = {DTYPES[0]: types.float32, DTYPES[1]: types.float64}
+_C_TYPES = {"i": ctypes.c_int64, "d": ctypes.c_double, DTYPES[0]: ctypes.c_float, DTYPES[1]: ctypes.c_double}
+_PACKAGE = Path(__file__).resolve().parent
+
+_units: dict[str, Unit] = {}
+_watchers: list[Callable[[], None]] = []
+_lock = threading.RLock()
+_compiled = 0
+_stamp: str | None = None
+
+
+def intrinsic(twin: Callable[..., Any], **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Make an LLVM emitter an intrinsic of numba with a scalar twin of the same signature.
+
+    Parameters
+    ----------
+    twin : function
+        Does the same in plain Python; it is what runs where compilation is disabled.
+    **options
+        Passed to `numba.extending.intrinsic`.
+    """
+
+    def decorate(emit: Callable[..., Any]) -> Any:
+        if DISABLED:
+            return twin
+        return extending.intrinsic(**options)(emit) if options else extending.intrinsic(emit)
+
+    return decorate
+
+
+def inline(function: Callable[..., Any]) -> Any:
+    """Compile a small function into the units that call it (it has no machine code of its own to keep)."""
+    return function if DISABLED else njit(nogil=True, error_model="numpy", inline="always")(function)
+
+
+def package_stamp() -> str:
+    """Digest of every source file of the package: part of each cache key, so that no edit or upgrade runs old code.
+
+    numba's own key looks at the file of the compiled function only.
+    """
+    global _stamp
+    if _stamp is None:
+        digest = hashlib.sha256()
+        for path in sorted(_PACKAGE.rglob("*.py")):
+            digest.update(str(path.relative_to(_PACKAGE)).encode())
+            digest.update(path.read_bytes())
+        _stamp = digest.hexdigest()
+    return _stamp
+
+
+class PackageCache(FunctionCache):
+    """numba's cache of compiled functions, stamped with the whole package instead of one file."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = IndexDataCacheFile(
+            cache_path=self._cache_path, filename_base=self._impl.filename_base, source_stamp=package_stamp()
+        )
+
+
+class Unit:
+    """A function of a scalar that tells the dtype, then addresses and sizes; one compiled instance a dtype.
+
+    Parameters
+    ----------
+    function : function
+        ``function(like, *arguments) -> int``, in the subset of Python that numba compiles.
+    arguments : str
+        One letter an argument after `like`: ``i`` int64, ``d`` float64.
+    """
+
+    def __init__(self, function: Callable[..., int], arguments: str) -> None:
+        self.name = function.__name__
+        self.function = function
+        self.arguments = arguments
+        self._callable: dict[np.dtype, Callable[..., int]] = {}
+        self._compiled: dict[np.dtype, CFunc] = {}
+        # two entries a unit, float32 and float64; machine code reads them through the symbol of the unit
+        self._table = (ctypes.c_int64 * 2)()
+        self._trampolines = [self._trampoline(dtype) for dtype in DTYPES] if not DISABLED else []
+        for entry, trampoline in enumerate(self._trampolines):
+            self._table[entry] = ctypes.cast(trampoline, ctypes.c_void_p).value or 0
+        if not DISABLED:
+            binding.add_symbol(symbol(self.name), ctypes.addressof(self._table))
+
+    def __getitem__(self, dtype: np.dtype) -> Callable[..., int]:
+        """The callable of a dtype, compiled or loaded from the cache where that has not been done yet."""
+        found = self._callable.get(dtype)
+        return self._compile(dtype) if found is None else found
+
+    def _prototype(self, dtype: np.dtype) -> Any:
+        return ctypes.CFUNCTYPE(ctypes.c_int64, _C_TYPES[dtype], *(_C_TYPES[letter] for letter in self.arguments))
+
+    def _trampoline(self, dtype: np.dtype) -> Any:
+        return self._prototype(dtype)(lambda *arguments: self[dtype](*arguments))
+
+    def _compile(self, dtype: np.dtype) -> Callable[..., int]:
+        global _compiled
+        with _lock:
+            if dtype in self._callable:
+                return self._callable[dtype]
+            if DISABLED:
+                function, kind = self.function, dtype.type
+                self._callable[dtype] = lambda like, *arguments: function(kind(like), *arguments)
+                return self._callable[dtype]
+            letters = {"i": types.int64, "d": types.float64}
+            signature = types.int64(_SCALARS[dtype], *(letters[letter] for letter in self.arguments))
+            compiled = CFunc(self.function, (signature.args, signature.return_type), {}, {"nopython": True, "error_model": "numpy"})
+            compiled._cache = PackageCache(self.function)
+            # a unit that is not in the cache takes long enough to be announced
+            if not _is_cached(compiled):
+                for watcher in _watchers:
+                    watcher()
+            compiled.compile()
+            self._compiled[dtype] = compiled
+            self._table[DTYPES.index(dtype)] = compiled.address
+            # CFUNCTYPE releases the GIL for the call
+            self._callable[dtype] = self._prototype(dtype)(compiled.address)
+            _compiled += 1
+            return self._callable[dtype]
+
+
+def unit(arguments: str) -> Callable[[Callable[..., int]], Unit]:
+    """Make a function a `Unit`. Its name is its key in the table and must be the only one of that name."""
+
+    def decorate(function: Callable[..., int]) -> Unit:
+        made = Unit(function, arguments)
+        if made.name in _units:
+            raise ValueError(f"a unit named {made.name!r} exists already")
+        _units[made.name] = made
+        return made
+
+    return decorate
+
+
+def symbol(name: str) -> str:
+    """The linker's name of a unit's table entries."""
+    return f"fastff_{name}"
+
+
+def _invoke_twin(name: str, like: Any, arguments: tuple[Any, ...]) -> int:
+    return _units[name].function(like, *arguments)
+
+
+@intrinsic(_invoke_twin, prefer_literal=True)
+def invoke(typing_context: Any, name: Any, like: Any, arguments: Any) -> Any:
+    """``invoke("product", like, (m, n, ...))`` calls the unit of that name in the dtype of `like`, from compiled code."""
+    dtype = 0 if like == types.float32 else 1
+    signature = types.int64(name, like, arguments)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        i64 = ir.IntType(64)
+        table = builder.module.globals.get(symbol(name.literal_value))
+        if table is None:
+            table = ir.GlobalVariable(builder.module, ir.ArrayType(i64, 2), symbol(name.literal_value))
+        address = builder.load(builder.gep(table, [ir.IntType(32)(0), ir.IntType(32)(dtype)]))
+        given = [values[1]] + [builder.extract_value(values[2], i) for i in range(len(arguments))]
+        given = [context.cast(builder, v, kind, types.int64) if isinstance(kind, types.Integer) else v
+                 for v, kind in zip(given, [like, *arguments], strict=True)]
+        function = builder.inttoptr(address, ir.FunctionType(i64, [v.type for v in given]).as_pointer())
+        return builder.call(function, given)
+
+    return signature, codegen
+
+
+def _is_cached(compiled: CFunc) -> bool:
+    cache: Any = compiled._cache
+    index = cache._cache_file._load_index()
+    codegen = compiled._targetdescr.target_context.codegen()
+    return cache._index_key(compiled._sig, codegen) in index
+
+
+def on_compile(watcher: Callable[[], None]) -> None:
+    """Have `watcher` called before each unit that must be compiled because the cache does not hold it."""
+    _watchers.append(watcher)
+
+
+def compilations() -> int:
+    """Number of units that were compiled, or loaded from the cache, in this process so far."""
+    return _compiled
+
+
+def prepare(dtype: np.dtype) -> None:
+    """Compile or load all units of a dtype."""
+    for each in _units.values():
+        each[np.dtype(dtype)]
+
+
+def warm_up() -> Iterator[tuple[str, str, float]]:
+    """Compile and cache every unit for both dtypes; yields name, dtype and seconds of each."""
+    for dtype in DTYPES:
+        for each in _units.values():
+            start = time.perf_counter()
+            each[dtype]
+            yield each.name, dtype.name, time.perf_counter() - start
+
+

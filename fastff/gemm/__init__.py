@@ -1,0 +1,1 @@
+"""Products of matrices: blocking, packing, edges and the loops around the register tile."""

@@ -1,0 +1,69 @@
+"""The product of two matrices as loops around the register tile.
+
+Blocking for the caches is the caller's: activations come in blocks of rows, weight gradients in blocks of rows of the
+weight (`fastff.training`), so the loops here are two: over panels of columns, and in a panel over tiles of rows, whose
+operand `b` then stays in the first level of the cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastff._cpu import ROW
+from fastff._jit import unit
+from fastff.simd.memory import number, size_of
+from fastff.simd.tile import MAX_ROWS, MAX_VECTORS, tile
+
+VECTOR_BYTES = ROW.vector_bytes
+#: Bytes of a row of a panel: as many columns as the widest tile has.
+PANEL_BYTES = VECTOR_BYTES * MAX_VECTORS
+
+
+@unit("iiiiiiiiiiiiiiidd")
+def product(like: Any, m: int, n: int, k: int, a: int, a_row: int, a_step: int, a_tile: int, b: int, b_step: int, b_panel: int,
+            start: int, start_row: int, c: int, c_row: int, c_panel: int, alpha: float, floor: float) -> int:
+    """``c = max(start + a b, floor)``, or ``c += alpha (start + a b)`` where alpha is not 0.
+
+    Parameters
+    ----------
+    m, n, k : int
+        Rows and columns of `c`, and the number of terms.
+    a, a_row, a_step, a_tile : int
+        Operand of m rows: address, bytes from row to row and from term to term. Where `a_tile` is not 0 the operand is packed
+        (`pack_tiles`): bytes from tile to tile, and `a_row`, `a_step` are those inside a tile. *Read.*
+    b, b_step, b_panel : int
+        Operand of n columns: address, bytes from term to term and from panel to panel; columns of a panel are adjacent. *Read.*
+    start, start_row : int
+        What the sums start from, in rows of n numbers; address 0 for zero, stride 0 for a bias. *Read.*
+    c, c_row, c_panel : int
+        The result: address, bytes from row to row and from panel to panel. *Written* or *updated*.
+    alpha, floor : float
+        See the equation; -inf is no floor.
+
+    Notes
+    -----
+    Terms are added in their order, so every split of the rows and columns over calls gives the same bits. 2 m n k
+    floating-point operations. `c` must not overlap the operands.
+    """
+    size = size_of(like)
+    lanes = VECTOR_BYTES // size
+    tiles = (m + MAX_ROWS - 1) // MAX_ROWS
+    if tiles == 0:
+        return 0
+    height, taller = m // tiles, m % tiles
+    scale, lowest = number(alpha, like), number(floor, like)
+    panel = 0
+    for j in range(0, n, lanes * MAX_VECTORS):
+        columns = min(lanes * MAX_VECTORS, n - j)
+        vectors = 1 if columns <= lanes else 2
+        from_start = start + j * size if start != 0 else 0
+        from_a, from_c, from_b = a, c + panel * c_panel, b + panel * b_panel
+        for t in range(tiles):
+            rows = height + 1 if t < taller else height
+            tile(rows, vectors, columns, k, from_a, a_row, a_step, from_b, b_step, from_start, start_row, from_c, c_row, scale, lowest)
+            from_a += a_tile if a_tile != 0 else rows * a_row
+            from_c += rows * c_row
+            if start != 0:
+                from_start += rows * start_row
+        panel += 1
+    return 0

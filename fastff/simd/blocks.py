@@ -1,0 +1,128 @@
+"""Copies and transpositions of small blocks through registers: what packing is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+
+from fastff._jit import intrinsic
+from fastff.simd.lanes import I32, I64, Vectors
+from fastff.simd.memory import view
+
+
+def _loop(builder: ir.IRBuilder, count: ir.Value, name: str) -> tuple[ir.PhiInstr, ir.Block, ir.Block, ir.Block]:
+    """Open a loop over ``0 <= index < count``; `_close` ends it."""
+    entry, body, leave = builder.block, builder.append_basic_block(name), builder.append_basic_block(f"{name}.done")
+    builder.cbranch(builder.icmp_signed(">", count, I64(0)), body, leave)
+    builder.position_at_end(body)
+    index = builder.phi(I64)
+    index.add_incoming(I64(0), entry)
+    return index, entry, body, leave
+
+
+def _close(builder: ir.IRBuilder, index: ir.PhiInstr, following: ir.Value, count: ir.Value, body: ir.Block, leave: ir.Block) -> None:
+    index.add_incoming(following, builder.block)
+    branch = builder.cbranch(builder.icmp_signed("<", following, count), body, leave)
+    node = builder.module.add_metadata([builder.module.add_metadata(["llvm.loop.unroll.disable"])])
+    branch.set_metadata("llvm.loop", node)
+    builder.position_at_end(leave)
+
+
+def _copy_twin(like: Any, count: int, exact: int, steps: int, source: int, source_step: int, target: int, target_step: int) -> None:
+    for k in range(steps):
+        out = view(target + k * target_step, like, count)
+        out[...] = view(source + k * source_step, like, count)
+
+
+@intrinsic(_copy_twin)
+def copy_rows(typing_context: Any, like: Any, count: Any, exact: Any, steps: Any, source: Any, source_step: Any, target: Any, target_step: Any) -> Any:
+    """Copy `steps` short rows of `count` numbers, at most two vectors.
+
+    Where `exact` is 0, whole vectors are stored, zeros beyond `count`: the target must have room behind its last row, and a
+    target step that is shorter than the vectors is filled by the next row. Otherwise nothing beyond `count` is written.
+    """
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        v = Vectors(builder, like)
+        _, n, exact, m, a, a_step, c, c_step = values
+        leave = builder.append_basic_block("copied")
+        wide = builder.icmp_signed(">", n, I64(v.width))
+        kind = builder.add(builder.zext(wide, I64), builder.select(builder.icmp_signed("!=", exact, I64(0)), I64(2), I64(0)))
+        switch = builder.switch(kind, leave)
+        for case in range(4):
+            vectors, precise = 1 + case % 2, case >= 2
+            block = builder.append_basic_block("copy")
+            switch.add_case(I64(case), block)
+            builder.position_at_end(block)
+            masks = [v.first(builder.sub(n, I64(j * v.width))) for j in range(vectors)]
+            index, _, body, done = _loop(builder, m, "row")
+            for j, mask in enumerate(masks):
+                offset = I64(j * v.width * v.size)
+                loaded = v.load(builder.add(builder.add(a, builder.mul(index, a_step)), offset), mask)
+                v.store(loaded, builder.add(builder.add(c, builder.mul(index, c_step)), offset), mask if precise else None)
+            _close(builder, index, builder.add(index, I64(1)), m, body, done)
+            builder.branch(leave)
+        builder.position_at_end(leave)
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(like, i, i, i, i, i, i, i), codegen
+
+
+def _transpose_twin(like: Any, rows: int, columns: int, source: int, source_row: int, target: int, target_row: int) -> None:
+    block = np.array([view(source + i * source_row, like, columns) for i in range(rows)], type(like)).reshape(rows, columns)
+    for j in range(columns):
+        view(target + j * target_row, like, rows)[...] = block[:, j]
+
+
+def transposed(v: Vectors, rows: list[ir.Value]) -> list[ir.Value]:
+    """Transpose a square of vectors by exchanging ever larger blocks off the diagonal."""
+    width, distance = v.width, 1
+    while distance < width:
+        low = [i if not i & distance else width + i - distance for i in range(width)]
+        high = [i + distance if not i & distance else width + i for i in range(width)]
+        masks = [ir.Constant(ir.VectorType(I32, width), indices) for indices in (low, high)]
+        after: list[Any] = [None] * width
+        for i in range(width):
+            if not i & distance:
+                after[i] = v.builder.shuffle_vector(rows[i], rows[i + distance], masks[0])
+                after[i + distance] = v.builder.shuffle_vector(rows[i], rows[i + distance], masks[1])
+        rows, distance = after, 2 * distance
+    return rows
+
+
+@intrinsic(_transpose_twin)
+def transpose(typing_context: Any, like: Any, rows: Any, columns: Any, source: Any, source_row: Any, target: Any, target_row: Any) -> Any:
+    """``target[j, i] = source[i, j]`` for a block of at most one vector by one vector, through registers."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        v = Vectors(builder, like)
+        _, m, n, a, a_row, c, c_row = values
+        across, down = v.first(n), v.first(m)
+        whole, edge, leave = (builder.append_basic_block(name) for name in ("whole", "edge", "transposed"))
+        full = builder.and_(builder.icmp_signed("==", m, I64(v.width)), builder.icmp_signed("==", n, I64(v.width)))
+        builder.cbranch(full, whole, edge)
+        builder.position_at_end(whole)
+        loaded = [v.load(builder.add(a, builder.mul(a_row, I64(i)))) for i in range(v.width)]
+        for j, row in enumerate(transposed(v, loaded)):
+            v.store(row, builder.add(c, builder.mul(c_row, I64(j))))
+        builder.branch(leave)
+        builder.position_at_end(edge)
+        # a row beyond the last is read as nothing: its mask is empty
+        none = ir.Constant(v.mask_type, [0] * v.width)
+        loaded = []
+        for i in range(v.width):
+            inside = builder.icmp_signed("<", I64(i), m)
+            loaded.append(v.load(builder.add(a, builder.mul(a_row, I64(i))), builder.select(inside, across, none)))
+        for j, row in enumerate(transposed(v, loaded)):
+            inside = builder.icmp_signed("<", I64(j), n)
+            v.store(row, builder.add(c, builder.mul(c_row, I64(j))), builder.select(inside, down, none))
+        builder.branch(leave)
+        builder.position_at_end(leave)
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(like, i, i, i, i, i, i), codegen

@@ -1,0 +1,47 @@
+"""What one call of the compiled training loop is told: a record of int64 and float64, by column."""
+
+from __future__ import annotations
+
+# int64
+TABLE = 0  # address of the layer table
+LAYERS = 1
+THREADS = 2
+BARRIER = 3  # address
+ROWS = 4  # of the data
+BATCH = 5  # rows of a step
+CHUNK = 6  # rows that the workspace holds
+BLOCK = 7  # rows that one thread takes through the network at a time
+X = 8  # address; X_ROW bytes from row to row
+X_ROW = 9
+Y = 10
+Y_ROW = 11
+LABELS = 12  # 1 where y is int64 class labels
+ORDER = 13  # address of the orders of the epochs, or 0
+FIRST = 14  # number of the first step
+STEPS = 15
+LOSSES = 16  # address of STEPS float64
+ROW_LOSSES = 17  # address of BATCH float64
+LOSS = 18  # code
+MEAN = 19  # 1: divide by rows, and by outputs except for cross entropy
+RULE = 20  # see below
+CLOCK = 21  # updates made so far
+DONE = 22  # out: steps made
+X_BATCH = 23  # address of gathered rows, X_BATCH_ROW bytes apart
+X_BATCH_ROW = 24
+Y_BATCH = 25
+SCRATCH = 26  # address; SCRATCH_BYTES for each thread
+SCRATCH_BYTES = 27
+ONE = 28  # address of the number 1 in the dtype
+TRANSPOSE = 29  # 1 where transposed weights are not yet there
+# float64
+SCALE = 32  # factor of the loss
+LEARNING_RATE = 33
+DECAY = 34
+BETA1 = 35  # or momentum
+BETA2 = 36
+EPSILON = 37
+FIELDS = 40
+
+# RULE: an optimizer's code, or one of these
+GRADIENT_ONLY = -1  # write gradients, change nothing
+LOSS_ONLY = -2

@@ -1,0 +1,153 @@
+"""The weight gradient of a layer with the update in it: the second half of a step.
+
+A thread owns rows of the weight. Plain descent subtracts each tile of ``x.T @ delta`` while it is in registers, and no gradient
+is ever written. Other rules take the gradient of a few rows from a buffer in the first level of the cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastff._jit import inline, invoke, unit
+from fastff.gemm.product import PANEL_BYTES
+from fastff.network.layers import (
+    BIAS,
+    BIAS_GRADIENT,
+    BIAS_MOMENT,
+    BIAS_SQUARE,
+    DELTA,
+    GRADIENT,
+    HIDDEN_ROW,
+    INPUTS,
+    MOMENT,
+    SQUARE,
+    TRANSPOSED,
+    TRANSPOSED_PANEL,
+    WEIGHT,
+    WEIGHT_BLOCK,
+    WEIGHT_PANEL,
+    WEIGHT_ROW,
+    WIDTH,
+)
+from fastff.network.rows import field
+from fastff.optim.codes import ADAM, PLAIN
+from fastff.simd.memory import get_double, get_int, size_of
+from fastff.simd.tile import MAX_ROWS
+from fastff.training.frame import BETA1, BETA2, CLOCK, DECAY, EPSILON, GRADIENT_ONLY, LEARNING_RATE, ONE, RULE
+
+# What becomes of a gradient: phases of a step whose batch comes in chunks.
+ONLY = 0  # the batch is one chunk
+FIRST_CHUNK = 1
+MIDDLE_CHUNK = 2
+LAST_CHUNK = 3
+
+
+@inline
+def apply_rule(like: Any, frame: int, n: int, w: int, g: int, m: int, v: int) -> None:
+    """Update n adjacent parameters by the frame's rule."""
+    rule = get_int(frame + 8 * RULE)
+    beta1, beta2 = get_double(frame + 8 * BETA1), get_double(frame + 8 * BETA2)
+    correction1, correction2 = 1.0, 1.0
+    if rule == ADAM:
+        clock = float(get_int(frame + 8 * CLOCK) + 1)
+        correction1, correction2 = 1.0 - beta1**clock, 1.0 - beta2**clock
+    invoke("update", like, (
+        rule, n, w, g, m, v, get_double(frame + 8 * LEARNING_RATE), beta1, beta2, get_double(frame + 8 * EPSILON),
+        get_double(frame + 8 * DECAY), correction1, correction2,
+    ))
+
+
+@unit("iiiiiiiiiiiiiiiiii")
+def gradient_rows(like: Any, frame: int, chunk: int, m: int, n: int, k: int, a: int, a_row: int, a_step: int, a_tile: int, b: int,
+                  b_step: int, b_panel: int, w: int, w_row: int, gradient: int, moment: int, square: int, scratch: int) -> int:
+    """Gradient of m rows and at most one group of n columns, and what becomes of it.
+
+    The group is ``w_row`` bytes wide in memory: all columns of a row-major weight, or a panel's.
+    """
+    size = size_of(like)
+    rule = get_int(frame + 8 * RULE)
+    whole = m * w_row // size
+    # the last row of a row-major weight ends with its n numbers
+    if rule == PLAIN and chunk == ONLY and get_double(frame + 8 * DECAY) == 0.0:
+        rate = get_double(frame + 8 * LEARNING_RATE)
+        invoke("product", like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, w, w_row, PANEL_BYTES, -rate, -np.inf))
+    elif rule == GRADIENT_ONLY and chunk == ONLY or chunk == FIRST_CHUNK:
+        invoke("product", like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 0.0, -np.inf))
+    elif chunk != ONLY:
+        invoke("product", like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 1.0, -np.inf))
+        if chunk == LAST_CHUNK and rule != GRADIENT_ONLY:
+            apply_rule(like, frame, whole, w, gradient, moment, square)
+    else:
+        invoke("product", like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, scratch, w_row, PANEL_BYTES, 0.0, -np.inf))
+        apply_rule(like, frame, whole, w, scratch, moment, square)
+    return 0
+
+
+@unit("iiiiiiiiii")
+def update_layer(like: Any, frame: int, line: int, chunk: int, first: int, last: int, with_bias: int, x: int, x_row: int, k: int, scratch: int) -> int:
+    """Gradients and updates of rows ``first`` to ``last`` of a layer's weight, and of its bias if told so.
+
+    Parameters
+    ----------
+    x, x_row, k : int
+        The layer's input for the k rows of the chunk. *Read*, as is the layer's DELTA.
+    scratch : int
+        Room for a packed block of rows, the packed delta and a block of gradients. *Written.*
+    """
+    size = size_of(like)
+    n = field(line, WIDTH)
+    weight_row, weight_panel = field(line, WEIGHT_ROW), field(line, WEIGHT_PANEL)
+    delta, delta_row = field(line, DELTA), field(line, HIDDEN_ROW)
+    panel_columns = PANEL_BYTES // size
+    panels = (n + panel_columns - 1) // panel_columns
+    b, b_step, b_panel = delta, delta_row, PANEL_BYTES
+    if with_bias and field(line, BIAS) != 0:
+        invoke("gradient_rows", like, (frame, chunk, 1, n, k, get_int(frame + 8 * ONE), 0, 0, 0, delta, delta_row, PANEL_BYTES, field(line, BIAS),
+                         n * size, field(line, BIAS_GRADIENT), field(line, BIAS_MOMENT), field(line, BIAS_SQUARE), scratch))
+    if last <= first:
+        return 0
+    # a packed operand pays for itself where several tiles read it
+    if panels > 1 and last - first > 2 * MAX_ROWS:
+        b, b_step, b_panel = scratch, PANEL_BYTES, k * PANEL_BYTES
+        invoke("pack_panels", like, (k, n, delta, delta_row, b, b_panel))
+        scratch += panels * b_panel
+    block = field(line, WEIGHT_BLOCK)
+    packs = panels > 1
+    gradients = scratch + (block + MAX_ROWS) * k * size + 2 * PANEL_BYTES
+    for i in range(first, last, block):
+        m = min(block, last - i)
+        a, a_row, a_step, a_tile = x + i * size, size, x_row, 0
+        if packs:
+            invoke("pack_tiles", like, (m, k, a, x_row, scratch))
+            a, a_step, a_tile = scratch, MAX_ROWS * size, k * MAX_ROWS * size
+        start = i * weight_row
+        if weight_row != PANEL_BYTES:
+            invoke("gradient_rows", like, (frame, chunk, m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, field(line, WEIGHT) + start, weight_row,
+                             field(line, GRADIENT) + start, field(line, MOMENT) + start, field(line, SQUARE) + start, gradients))
+        else:
+            for panel in range(panels):
+                place = start + panel * weight_panel
+                invoke("gradient_rows", like, (frame, chunk, m, min(panel_columns, n - panel * panel_columns), k, a, a_row, a_step, a_tile,
+                                 b + panel * b_panel, b_step, PANEL_BYTES, field(line, WEIGHT) + place, weight_row,
+                                 field(line, GRADIENT) + place, field(line, MOMENT) + place, field(line, SQUARE) + place, gradients))
+    return 0
+
+
+@unit("iii")
+def transpose_layer(like: Any, line: int, first: int, last: int) -> int:
+    """Write rows ``first`` to ``last`` of a layer's weight into its TRANSPOSED, panel by panel on both sides."""
+    size = size_of(like)
+    n = field(line, WIDTH)
+    columns = PANEL_BYTES // size
+    i = first
+    while i < last:
+        m = min(last, (i // columns + 1) * columns) - i
+        out = field(line, TRANSPOSED) + i // columns * field(line, TRANSPOSED_PANEL) + i % columns * size
+        w = field(line, WEIGHT) + i * field(line, WEIGHT_ROW)
+        for j in range(0, n, columns):
+            invoke("transpose_rows", like, (m, min(columns, n - j), w, field(line, WEIGHT_ROW), out + j * PANEL_BYTES, PANEL_BYTES))
+            w += field(line, WEIGHT_PANEL)
+        i += m
+    return 0
