@@ -8,6 +8,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def check_place(path: Path) -> None:
+    """Raise the OSError that writing a file would end with, before the work that fills it.
+
+    Examples
+    --------
+    >>> check_place(Path("no such folder", "file"))
+    Traceback (most recent call last):
+    FileNotFoundError: the folder 'no such folder' does not exist
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {str(path.parent)!r} does not exist")
+    if path.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a folder, a file is wanted")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"the folder {str(path.parent)!r} cannot be written to")
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a path to write to; the file takes the place of `path` when the block ends well, else it is removed.
@@ -38,10 +55,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     ('42', 1)
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {str(path.parent)!r} does not exist")
-    if path.is_dir():
-        raise IsADirectoryError(f"{str(path)!r} is a folder, a file is wanted")
+    check_place(path)
     # the process number keeps two processes that write the same file apart; the last one wins, whole
     part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:

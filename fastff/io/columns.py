@@ -24,7 +24,7 @@ class Encoder:
         parts = []
         for name, column in self.columns.items():
             if name in self.one_hot:
-                parts.append(self.one_hot[name].transform(as_text(column[rows])[:, None]))
+                parts.append(self.one_hot[name].transform(as_text(name, column[rows], rows)[:, None]))
             else:
                 parts.append(as_numbers(name, column[rows], rows))
         return np.concatenate(parts, axis=1)
@@ -35,7 +35,7 @@ def class_values(name: str, target: np.ndarray) -> np.ndarray:
     if target.ndim != 1:
         raise ValueError(f"classes must be one column, the target {name!r} has shape {target.shape}")
     if is_text(target):
-        return as_text(target)
+        return as_text(name, target)
     if target.dtype.kind == "f":
         return as_numbers(name, target)[:, 0]
     return target if target.dtype.kind == "b" else target.astype(np.int64)
@@ -43,7 +43,7 @@ def class_values(name: str, target: np.ndarray) -> np.ndarray:
 
 def categories_of(name: str, column: np.ndarray) -> list[str]:
     """Return the different values of a column of text, sorted, unless they are too many to be categories."""
-    values = np.unique(as_text(column)).tolist()
+    values = np.unique(as_text(name, column)).tolist()
     if len(values) > MOST_CATEGORIES or 10 < len(values) == len(column):
         raise ValueError(
             f"column {name!r} is text of {len(values):,} different values, too many for categories; "
@@ -59,14 +59,17 @@ def as_numbers(name: str, column: np.ndarray, rows: np.ndarray | None = None) ->
     numbers = column.reshape(len(column), -1).astype(np.float64)
     finite = np.isfinite(numbers).all(axis=1)
     if not finite.all():
-        place = int(np.argmin(finite))
-        row = place if rows is None else int(rows[place])
-        raise ValueError(f"{name!r} lacks a number or holds an infinite one, in row {row} (the first row is 0)")
+        raise ValueError(
+            f"{name!r} lacks a number or holds an infinite one, in row {_place(~finite, rows)} (the first row is 0)"
+        )
     return numbers
 
 
-def as_text(column: np.ndarray) -> np.ndarray:
-    """Return a column of text as one of strings of a fixed width, whichever way it was read."""
+def as_text(name: str, column: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Return a column of text as ``(rows,)`` strings, none missing; `rows` as for `as_numbers`."""
+    missing = np.equal(column, None)
+    if missing.any():
+        raise ValueError(f"{name!r} lacks text, in row {_place(missing, rows)} (the first row is 0)")
     return column.astype(str)
 
 
@@ -78,6 +81,12 @@ def is_text(column: np.ndarray) -> bool:
 def width_of(column: np.ndarray) -> int:
     """Return how many numbers a row of a column or block has."""
     return 1 if column.ndim == 1 else column.shape[1]
+
+
+def _place(bad: np.ndarray, rows: np.ndarray | None) -> int:
+    """Return the place in the data of the first bad row."""
+    first = int(np.argmax(bad))
+    return first if rows is None else int(rows[first])
 
 
 def _one_hot(known: list[str]) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import os
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +45,12 @@ class Data:
         return len(next(iter(self.features.values())))
 
 
-def read_data(path: str | os.PathLike[str], target: str | None = None, ignore: tuple[str, ...] = ()) -> Data:
+def read_data(
+    path: str | os.PathLike[str],
+    target: str | None = None,
+    ignore: Collection[str] = (),
+    only: Collection[str] | None = None,
+) -> Data:
     r"""Read a table or a set of images.
 
     Parameters
@@ -53,8 +60,10 @@ def read_data(path: str | os.PathLike[str], target: str | None = None, ignore: t
         arrays of equally many rows, or pairs ``x_train, y_train, x_test, y_test``.
     target : str, optional
         The column or array to be predicted. NPZ: ``y`` where it is there; IDX: the labels. None: none.
-    ignore : tuple of str
+    ignore : collection of str
         Columns that are not features.
+    only : collection of str, optional
+        Columns to read where they are there; all where not given.
 
     Returns
     -------
@@ -84,31 +93,35 @@ def read_data(path: str | os.PathLike[str], target: str | None = None, ignore: t
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     suffixes = path.name.lower().split(".")[1:]
+    choose = partial(_chosen, ignore=ignore, only=only)
     if path.is_dir():
-        data = _folder(path)
+        data = _select(_folder(path), choose)
     elif is_idx(path):
-        data = Data({"pixels": _rows_of_numbers(read_idx(path), str(path))})
+        data = _select(Data({"pixels": _rows_of_numbers(read_idx(path), str(path))}), choose)
     elif suffixes[-1:] == ["npz"]:
-        data = _npz(path, target)
+        data = _select(_npz(path, target), choose)
     elif suffixes[-1:] == ["parquet"] or {"csv", "tsv", "txt"} & set(suffixes):
-        data = _split(read_table(path), target)
+        # columns that are not wanted may hold anything, so they are not even converted
+        data = _split(read_table(path, choose), target)
     else:
         raise ValueError(f"{path}: no known kind of data; fastff reads {KINDS}")
     if target is not None and data.target_name != target:
         raise ValueError(f"{path}: the target of these files is {data.target_name!r}, not {target!r}")
-    data = _without(data, ignore)
     if not data.features or data.rows == 0:
         raise ValueError(f"{path}: there are no {'rows' if data.features else 'features'} in it")
     return data
 
 
-def _without(data: Data, ignore: tuple[str, ...]) -> Data:
+def _chosen(names: list[str], ignore: Collection[str], only: Collection[str] | None) -> list[str]:
     for name in ignore:
-        if name not in data.features:
-            raise ValueError(f"cannot ignore {name!r}: no such column; there are {_listed(data.features)}")
-    kept = {name: column for name, column in data.features.items() if name not in ignore}
-    held_out = None if data.held_out is None else _without(data.held_out, ignore)
-    return Data(kept, data.target, data.target_name, held_out)
+        if name not in names:
+            raise ValueError(f"cannot ignore {name!r}: no such column; there are {_listed(names)}")
+    return [name for name in names if name not in ignore and (only is None or name in only)]
+
+
+def _select(data: Data, choose: Callable[[list[str]], list[str]]) -> Data:
+    kept = {name: data.features[name] for name in choose(list(data.features))}
+    return replace(data, features=kept, held_out=data.held_out and _select(data.held_out, choose))
 
 
 def _split(columns: dict[str, np.ndarray], target: str | None) -> Data:
@@ -177,6 +190,6 @@ def _rows_of_numbers(array: np.ndarray, name: str) -> np.ndarray:
     return array if array.ndim <= 1 else array.reshape(len(array), math.prod(array.shape[1:]))
 
 
-def _listed(names: dict[str, np.ndarray], most: int = 12) -> str:
+def _listed(names: Collection[str], most: int = 12) -> str:
     shown = ", ".join(list(names)[:most])
     return shown if len(names) <= most else f"{shown}, … ({len(names)} in all)"

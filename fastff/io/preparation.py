@@ -96,7 +96,9 @@ class Preparation:
     def unknown(self, data: Data) -> dict[str, int]:
         """Count by column the rows whose text is none of the categories learned; columns without any are left out."""
         columns = self._columns(data)
-        counts = {name: int(np.sum(~np.isin(as_text(columns[name]), known))) for name, known in self.categories.items()}
+        counts = {
+            name: int(np.sum(~np.isin(as_text(name, columns[name]), known))) for name, known in self.categories.items()
+        }
         return {name: count for name, count in counts.items() if count}
 
     def targets(self, target: np.ndarray, dtype: str | np.dtype = "float32") -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +12,26 @@ import numpy as np
 from ..errors import missing_extra
 
 
-def read_table(path: Path) -> dict[str, np.ndarray]:
+def read_table(path: Path, choose: Callable[[list[str]], list[str]]) -> dict[str, np.ndarray]:
     """Read a table.
 
     Parameters
     ----------
     path : Path
         ``.parquet``, or text with the names in the first line, separated by comma, semicolon or tab, plain or gzip.
+    choose : function
+        Given the names of all columns, returns those wanted; the others may hold anything.
 
     Returns
     -------
     dict of str to ndarray
-        Columns ``(rows,)`` in the file's order: bool, integers, floats, or text as objects. A missing number is NaN.
+        Columns ``(rows,)``: bool, integers, floats, or text as objects. What is missing is NaN, None in text.
 
     Raises
     ------
     ValueError
-        If the file is damaged, rows are of different lengths, the first line looks like data, a name comes twice, text
-        is missing, or a column holds what a network cannot be given (dates, lists).
+        If the file is damaged, rows are of different lengths, the first line looks like data, a name comes twice, or
+        a column wanted holds what a network cannot be given (dates, lists).
     ModuleNotFoundError
         If pyarrow is not installed.
     """
@@ -51,7 +54,7 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path}: column {twice[0]!r} comes more than once")
     if path.suffix.lower() != ".parquet" and names and all(_is_number(name) for name in names):
         raise ValueError(f"{path}: the first line must hold the columns' names, and looks like data: {names[0]}, …")
-    return {name: _column(name, table.column(name), pa) for name in names}
+    return {name: _column(name, table.column(name), pa) for name in choose(names)}
 
 
 def _separator(path: Path) -> str:
@@ -70,16 +73,17 @@ def _is_number(text: str) -> bool:
 
 
 def _column(name: str, column: Any, pa: Any) -> np.ndarray:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_decimal(column.type):
-        column = column.cast(pa.float64())
     kinds = pa.types
-    text = kinds.is_string(column.type) or kinds.is_large_string(column.type)
-    if not (text or any(is_a(column.type) for is_a in (kinds.is_boolean, kinds.is_integer, kinds.is_floating))):
-        hint = "it is empty" if pa.types.is_null(column.type) else "numbers, booleans or text are wanted"
-        raise ValueError(f"column {name!r} is of type {column.type}: {hint}; leave it out with --ignore {name}")
-    if column.null_count and (text or kinds.is_boolean(column.type)):
-        raise ValueError(f"column {name!r} lacks {column.null_count} values: fill them in or leave these rows out")
-    # integers with gaps become floats with NaN; preparing the rows names them
+    if kinds.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    # a truth that is missing has to be NaN, and a column without any value is all of that
+    gaps = kinds.is_boolean(column.type) and column.null_count
+    if kinds.is_decimal(column.type) or kinds.is_null(column.type) or gaps:
+        column = column.cast(pa.float64())
+    known = (kinds.is_string, kinds.is_large_string, kinds.is_boolean, kinds.is_integer, kinds.is_floating)
+    if not any(is_a(column.type) for is_a in known):
+        raise ValueError(
+            f"column {name!r} is of type {column.type}; numbers, booleans or text are wanted: "
+            f"leave it out with --ignore {name}"
+        )
     return np.asarray(column.to_numpy())

@@ -88,6 +88,8 @@ def bad(column, target=None):
     [
         (bad([1, np.nan, 2]), None, r"'a' lacks a number .*in row 1"),
         (bad([1, 2, -np.inf]), None, r"'a' lacks a number .*in row 2"),
+        (bad(np.array(["x", None, "y"], object)), None, r"'a' lacks text, in row 1"),
+        (bad([1, 2, 3], np.array(["x", None, "y"], object)), None, r"'t' lacks text, in row 1"),
         (bad([1, 2, 3], [1, 2, np.nan]), None, r"'t' lacks a number"),
         (bad([1, 2, 3], ["x", "x", "x"]), None, "'t' has only the value 'x'"),
         (bad([1, 2, 3], ["x", "y", "x"]), "regression", "'t' holds text"),
