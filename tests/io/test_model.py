@@ -115,5 +115,5 @@ def test_other_files(tmp_path):
     save_file({"a": np.zeros(3)}, path, {"fastff": "{"})
     with pytest.raises(ValueError, match="do not agree"):
         ff.io.load(path)
-    with pytest.raises(FileNotFoundError, match="folder .* does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"folder .* does not exist"):
         ff.io.save(ff.Network((3, 4, 2)), tmp_path / "no" / "m.safetensors")
