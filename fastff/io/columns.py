@@ -57,19 +57,19 @@ def as_numbers(name: str, column: np.ndarray, rows: np.ndarray | None = None) ->
     if is_text(column):
         raise ValueError(f"{name!r} holds text ({column[0]!r}, …), numbers are wanted")
     numbers = column.reshape(len(column), -1).astype(np.float64)
-    finite = np.isfinite(numbers).all(axis=1)
-    if not finite.all():
+    bad = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
+    if len(bad):
         raise ValueError(
-            f"{name!r} lacks a number or holds an infinite one, in row {_place(~finite, rows)} (the first row is 0)"
+            f"{name!r} lacks a number or holds an infinite one, in row {_row(bad[0], rows)} (the first row is 0)"
         )
     return numbers
 
 
 def as_text(name: str, column: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
     """Return a column of text as ``(rows,)`` strings, none missing; `rows` as for `as_numbers`."""
-    missing = np.equal(column, None)
-    if missing.any():
-        raise ValueError(f"{name!r} lacks text, in row {_place(missing, rows)} (the first row is 0)")
+    missing = [place for place, value in enumerate(column) if value is None]
+    if missing:
+        raise ValueError(f"{name!r} lacks text, in row {_row(missing[0], rows)} (the first row is 0)")
     return column.astype(str)
 
 
@@ -83,10 +83,9 @@ def width_of(column: np.ndarray) -> int:
     return 1 if column.ndim == 1 else column.shape[1]
 
 
-def _place(bad: np.ndarray, rows: np.ndarray | None) -> int:
-    """Return the place in the data of the first bad row."""
-    first = int(np.argmax(bad))
-    return first if rows is None else int(rows[first])
+def _row(place: int, rows: np.ndarray | None) -> int:
+    """Return the row of the data that a place among the chosen ones stands for."""
+    return place if rows is None else int(rows[place])
 
 
 def _one_hot(known: list[str]) -> Any:

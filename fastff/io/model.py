@@ -185,16 +185,17 @@ def _model(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Model:
         weight[...] = tensors[f"layer{i}.weight"]
     for i, bias in enumerate(network.biases):
         bias[...] = tensors[f"layer{i}.bias"]
-    kind, fields = LOSSES[header["loss"]["name"]], header["loss"]
+    kind, described = LOSSES[header["loss"]["name"]], header["loss"]
     if kind is SquaredError:
-        loss: Loss = SquaredError(fields["reduction"], fields["scale"])
+        loss: Loss = SquaredError(described["reduction"], described["scale"])
     else:
-        loss = kind(fields["reduction"])
+        loss = kind(described["reduction"])
     plain = header["preparation"]
     preparation = None
     if plain is not None:
-        arrays = {attribute: tensors[name] for name, attribute in _ARRAYS.items()}
-        preparation = Preparation(**{name: plain[name] for name in _PLAIN}, **arrays)
+        fields = {name: plain[name] for name in _PLAIN}
+        fields |= {attribute: tensors[name] for name, attribute in _ARRAYS.items()}
+        preparation = Preparation(**fields)
         if (preparation.n_inputs, preparation.n_outputs) != (network.plan.sizes[0], network.plan.sizes[-1]):
             raise ValueError("the columns described are not as many as the network's inputs and outputs")
     return Model(network, loss, preparation)

@@ -1,0 +1,25 @@
+import subprocess
+import sys
+
+import fastff
+from fastff.cli import run
+
+
+def test_info(capsys):
+    assert run(["info"]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    names = ["fastff", "Python", "numba", "CPU", "compiled for", "vectors", "register tile", "data caches", "threads"]
+    for name in [*names, "compiled code"]:
+        assert any(line.startswith(name) for line in lines), name
+
+
+def test_version(capsys):
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"fastff {fastff.__version__}\n"
+
+
+def test_warmup():
+    """In a process of its own: it compiles what other tests may want to see compiled."""
+    done = subprocess.run([sys.executable, "-m", "fastff", "warmup"], capture_output=True, text=True, check=True)
+    assert "functions ready in" in done.stdout.splitlines()[-1]
+    assert done.stderr == ""
