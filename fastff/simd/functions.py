@@ -1,0 +1,317 @@
+"""The exponential family as formulas: at most 4 units in the last place, exact limits, NaN kept.
+
+Each formula is written once in the vocabulary of `fastff.simd.vocabulary`. What they share:
+
+* ``exp(x) = 2**k (1 + u)`` with ``u = expm1(r)`` and ``r = x - k ln 2`` between -ln 2 / 2 and ln 2 / 2; ln 2 is split
+  in two so that the first product is exact with and without fused multiply-add (Cody and Waite, 1980).
+* Arguments of the exponential are never positive, so nothing overflows. Results below the normal range come from a
+  power of two that is `SHIFT` too large and one last product, which rounds once.
+* ``log1p`` and ``log`` are ``2 artanh(s)``, ``s = e / (2 + e)``.
+* The normal tail is ``Phi(-a) = exp(-a²/2) P(q) / (a + K)`` with ``q = (a - K) / (a + K)``, and a² in two parts.
+
+Coefficients are minimax polynomials of relative error, found by Remez' exchange in 50 digits (mpmath) and rounded to
+the dtype; the remark at each says the error of the polynomial before rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from fastff.simd.vocabulary import Vocabulary, polynomial
+
+LEAKY_SLOPE = 0.01
+
+
+@dataclass(frozen=True)
+class _Constants:
+    """What depends on the dtype.
+
+    Attributes
+    ----------
+    ln2_high, ln2_low : float
+        ln 2 in two parts, the first short enough for its product with any exponent to be exact.
+    lowest : float
+        Below it, exp(x) and x exp(x) round to zero: so far below that x86 does it without the microcode that takes
+        100 cycles for results near the smallest number.
+    deep : float
+        Below it, exp(x) and its products may leave the normal range.
+    shift : float
+        Exponent borrowed there.
+    vanish : float
+        Below it, expm1(x) rounds to -1.
+    tiny : float
+        The smallest normal number.
+    exp : tuple
+        ``(expm1(r) - r) / r²`` for ``|r| <= ln 2 / 2``.
+    artanh : tuple
+        ``(artanh(√w) / √w - 1) / w`` for ``0 <= w <= 1/9``.
+    far : float
+        From it on, x Phi(-x) rounds to zero.
+    middle : float
+        K of the module's equation.
+    tail : tuple
+        P of the module's equation for ``0 <= a <= far``.
+    """
+
+    ln2_high: float
+    ln2_low: float
+    lowest: float
+    deep: float
+    shift: int
+    vanish: float
+    tiny: float
+    exp: tuple[float, ...]
+    artanh: tuple[float, ...]
+    far: float
+    middle: float
+    tail: tuple[float, ...]
+
+
+_SINGLE = _Constants(
+    ln2_high=0.693359375,
+    ln2_low=-2.12194440e-4,
+    lowest=-120.0,
+    deep=-80.0,
+    shift=64,
+    vanish=-20.0,
+    tiny=2.0**-126,
+    # 3.1e-9
+    exp=(0.49999994, 0.1666652, 0.041668393, 0.00836878, 0.0013814496),
+    # 4.5e-9
+    artanh=(0.3333321, 0.20010765, 0.14000835, 0.14006442),
+    far=16.0,
+    middle=4.0,
+    # 1.0e-8
+    tail=(
+        0.75528514,
+        -0.60789657,
+        0.38713697,
+        -0.18652403,
+        0.06040276,
+        -0.007521952,
+        -0.0035058327,
+        0.0015663418,
+        0.00016671784,
+        -0.00013808259,
+    ),
+)
+_DOUBLE = _Constants(
+    ln2_high=6.93147180369123816490e-01,
+    ln2_low=1.90821492927058770002e-10,
+    lowest=-760.0,
+    deep=-690.0,
+    shift=128,
+    vanish=-50.0,
+    tiny=2.0**-1022,
+    # 3.7e-18
+    exp=(
+        0.5000000000000011,
+        0.16666666666666408,
+        0.04166666666652943,
+        0.008333333333497358,
+        0.0013888888943875358,
+        0.0001984126950115741,
+        2.480149279994166e-05,
+        2.75575903642453e-06,
+        2.763036861363722e-07,
+        2.499907636139586e-08,
+    ),
+    # 1.3e-18
+    artanh=(
+        0.33333333333333154,
+        0.2000000000007762,
+        0.14285714274050945,
+        0.11111111977334158,
+        0.09090872221337468,
+        0.07693274585697182,
+        0.06650555580597559,
+        0.060525127027922974,
+        0.04172311022649467,
+        0.0850519948731497,
+    ),
+    far=39.0,
+    middle=4.0,
+    # 2.0e-17
+    tail=(
+        0.7552851304157515,
+        -0.6078966419718921,
+        0.3871374007422195,
+        -0.1865218579596655,
+        0.06039657489066677,
+        -0.007540188966433542,
+        -0.003479692361613677,
+        0.00163081845326259,
+        0.00013334424856857905,
+        -0.00023109490361237188,
+        -1.907844127685762e-06,
+        3.5144569294421176e-05,
+        7.149757866838753e-07,
+        -5.9200104249788226e-06,
+        -6.252285449868565e-07,
+        1.0218560862716154e-06,
+        2.641542122448536e-07,
+        -1.5659130042160732e-07,
+        -7.720985843990811e-08,
+        1.606902968038225e-08,
+        1.4618726141216548e-08,
+        -3.3906243101171973e-10,
+        -1.1965049360403493e-09,
+    ),
+)
+
+
+def _constants(o: Vocabulary) -> _Constants:
+    return _SINGLE if o.single else _DOUBLE
+
+
+def _reduced(o: Vocabulary, x: Any, low: Any = None) -> tuple[Any, Any]:
+    """Give u and t of ``exp(x + low) = (1 + u) 2**k``, ``t = k + o.anchor``."""
+    c = _constants(o)
+    t = o.fma(x, 1 / math.log(2), o.anchor)
+    k = t - o.anchor
+    r = o.fma(k, -c.ln2_low, o.fma(k, -c.ln2_high, x))
+    if low is not None:
+        r = r + low
+    return o.fma(r * r, polynomial(o, r, c.exp), r), t
+
+
+def _scaled_exp(o: Vocabulary, x: Any, low: Any = None) -> tuple[Any, Any]:
+    """Give m and s, both normal, of ``exp(x + low) = m s`` for ``lowest <= x <= 0``; s is 1 except where x is deep."""
+    c = _constants(o)
+    u, t = _reduced(o, x, low)
+    deep = x < c.deep
+    power = o.power(t + o.select(deep, float(c.shift), 0.0))
+    return o.fma(u, power, power), o.select(deep, 2.0**-c.shift, 1.0)
+
+
+def exp(o: Vocabulary, x: Any) -> Any:
+    """``exp(x)`` of any x."""
+    c = _constants(o)
+    x = o.at_most(o.at_least(x, c.lowest), -c.lowest)
+    u, t = _reduced(o, x)
+    deep, high = x < c.deep, x > -c.deep
+    power = o.power(t + o.select(deep, float(c.shift), o.select(high, -float(c.shift), 0.0)))
+    return o.fma(u, power, power) * o.select(deep, 2.0**-c.shift, o.select(high, 2.0**c.shift, 1.0))
+
+
+def exp_negative(o: Vocabulary, x: Any) -> Any:
+    """``exp(x)`` where x is not positive."""
+    m, s = _scaled_exp(o, o.at_least(x, _constants(o).lowest))
+    return m * s
+
+
+def expm1_negative(o: Vocabulary, x: Any) -> Any:
+    """``exp(x) - 1`` where x is not positive."""
+    u, t = _reduced(o, o.at_least(x, _constants(o).vanish))
+    power = o.power(t)
+    return o.fma(power, u, power - 1.0)
+
+
+def _log1p_unit(o: Vocabulary, e: Any) -> Any:
+    """``log(1 + e)`` for e from 0 to 1."""
+    twice = (e + e) / (e + 2.0)
+    w = 0.25 * twice * twice
+    return o.fma(twice * w, polynomial(o, w, _constants(o).artanh), twice)
+
+
+def log(o: Vocabulary, x: Any) -> Any:
+    """``log(x)`` of any x: -inf at 0, NaN below."""
+    c = _constants(o)
+    small = x < c.tiny
+    m, k = o.split(o.select(small, x * 2.0**c.shift, x))
+    k = k - o.select(small, float(c.shift), 0.0)
+    f = m - 1.0
+    s = f / (f + 2.0)
+    w = s * s
+    twice = s + s
+    rest = o.fma(twice * w, polynomial(o, w, c.artanh), k * c.ln2_low)
+    value = o.fma(k, c.ln2_high, twice + rest)
+    value = o.select(x < math.inf, value, x)
+    return o.select(x > 0.0, value, o.select(x == 0.0, -math.inf, o.select(x < 0.0, math.nan, x)))
+
+
+def relu(o: Vocabulary, x: Any) -> Any:
+    """``max(x, 0)``, NaN kept."""
+    return o.at_least(x, 0.0)
+
+
+def leaky_relu(o: Vocabulary, x: Any) -> Any:
+    """The value is x above 0, else 0.01 x."""
+    return o.select(x > 0.0, x, x * LEAKY_SLOPE)
+
+
+def sigmoid(o: Vocabulary, x: Any) -> Any:
+    """``1 / (1 + exp(-x))``."""
+    e = exp_negative(o, -o.absolute(x))
+    return o.select(x < 0.0, e, 1.0) / (e + 1.0)
+
+
+def tanh(o: Vocabulary, x: Any) -> Any:
+    """``(1 - exp(-2|x|)) / (1 + exp(-2|x|))`` with the sign of x."""
+    e = expm1_negative(o, o.absolute(x) * -2.0)
+    return o.copysign(e / (e + 2.0), x)
+
+
+def elu(o: Vocabulary, x: Any) -> Any:
+    """The value is x above 0, else ``exp(x) - 1``."""
+    return o.select(x > 0.0, x, expm1_negative(o, o.at_most(x, 0.0)))
+
+
+def silu(o: Vocabulary, x: Any) -> Any:
+    """``x / (1 + exp(-x))``."""
+    c = _constants(o)
+    m, s = _scaled_exp(o, o.at_least(-o.absolute(x), c.lowest))
+    below = x < 0.0
+    value = o.at_least(x, c.lowest) * o.select(below, m, 1.0) / o.fma(m, s, 1.0)
+    return value * o.select(below, s, 1.0)
+
+
+def softplus(o: Vocabulary, x: Any) -> Any:
+    """``max(x, 0) + log(1 + exp(-|x|))``."""
+    return o.at_least(x, 0.0) + _log1p_unit(o, exp_negative(o, -o.absolute(x)))
+
+
+def _normal_tail(o: Vocabulary, x: Any) -> tuple[Any, Any, Any, Any]:
+    """Give a, m, s, R: ``a = min(|x|, far)``, ``exp(-a²/2) = m s``, ``Phi(-a) = m s R``."""
+    c = _constants(o)
+    a = o.at_most(o.absolute(x), c.far)
+    square = a * a
+    m, s = _scaled_exp(o, square * -0.5, o.residual(square, a, a) * 0.5)
+    bottom = a + c.middle
+    t = 1.0 / bottom
+    # what t lacks of the reciprocal: at small a the polynomial would make three units of one
+    lack = o.fma(bottom - c.middle - a, t, o.residual(1.0, t, bottom))
+    q = o.fma(t * lack, -2.0 * c.middle, o.fma(t, -2.0 * c.middle, 1.0))
+    return a, m, s, polynomial(o, q, c.tail) * o.fma(t, lack, t)
+
+
+def gelu(o: Vocabulary, x: Any) -> Any:
+    """``x Phi(x)``, Phi the normal distribution function: for ``x > 0``, ``x - x Phi(-x)``."""
+    a, m, s, ratio = _normal_tail(o, x)
+    return o.at_least(x, 0.0) - a * (m * ratio) * s
+
+
+def sigmoid_pair(o: Vocabulary, x: Any) -> tuple[Any, Any]:
+    """``sigmoid(x)`` and ``sigmoid(-x)``, both accurate."""
+    e = exp_negative(o, -o.absolute(x))
+    near = 1.0 / (e + 1.0)
+    far = e * near
+    below = x < 0.0
+    return o.select(below, far, near), o.select(below, near, far)
+
+
+def silu_slope(o: Vocabulary, x: Any) -> Any:
+    """Derivative of `silu` at x."""
+    c = _constants(o)
+    up, down = sigmoid_pair(o, x)
+    return up * o.fma(o.at_most(o.at_least(x, c.lowest), -c.lowest), down, 1.0)
+
+
+def gelu_slope(o: Vocabulary, x: Any) -> Any:
+    """Derivative of `gelu` at x, ``Phi(x) + x exp(-x²/2) / √(2 pi)``."""
+    a, m, s, ratio = _normal_tail(o, x)
+    e = m * s
+    tail = e * ratio
+    return o.fma(o.copysign(a, x) * (2 * math.pi) ** -0.5, e, o.select(x < 0.0, tail, 1.0 - tail))
