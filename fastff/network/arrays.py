@@ -146,6 +146,8 @@ def _fits(array: np.ndarray, width: int, dtype: np.dtype) -> bool:
 
 def _array(name: str, values: Any) -> np.ndarray:
     """Return `values` as an array of booleans, integers or floats."""
+    if values is None:
+        raise TypeError(f"{name} must be an array, not None")
     if hasattr(values, "toarray"):
         raise TypeError(f"{name} must be a dense array, not {type(values).__name__}: {name}.toarray() is one")
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):

@@ -47,7 +47,7 @@ class Network:
     plan : Plan
         Sizes, activations, bias and dtype; read-only.
     parameters : ndarray of shape (n_parameters,)
-        All of them: ``W1, b1, W2, b2, ...``, each ``W`` ``(in, out)`` in C order. ``net.parameters[...] = v`` sets them.
+        All: ``W1, b1, W2, b2, ...``, each ``W`` ``(in, out)`` in C order. ``net.parameters[...] = v`` sets them.
     weights, biases : list of ndarray
         Views of it, ``(in, out)`` and ``(out,)``: ``net.weights[0][...] = w`` sets them. No biases: an empty list.
 
@@ -219,8 +219,8 @@ class Network:
         random_state : int, None or numpy.random.Generator
             Where the orders come from.
         callback : function, optional
-            ``callback(epochs_done, loss)``, called some ten times a second, in long epochs also in their middle: with the
-            mean loss of the last epoch, or of the first one so far.
+            ``callback(epochs_done, loss)``, called some ten times a second, in long epochs also in their middle, with
+            the mean loss of the last epoch, or of the first one so far.
 
         Returns
         -------

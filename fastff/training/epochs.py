@@ -182,7 +182,7 @@ class Epochs:
         return True
 
     def _call(self, order: np.ndarray | None, first: int, losses: np.ndarray) -> int:
-        """Make ``len(losses)`` steps from step `first` of the order on, as long as losses are finite; return how many."""
+        """Make ``len(losses)`` steps from step `first` of the order on, while losses are finite; return how many."""
         start = time.perf_counter()
         made = self.engine.run(self.parameters, self.x, self.y, order, self.batch_size, first, len(losses), losses)
         self.pace.record(made, time.perf_counter() - start)

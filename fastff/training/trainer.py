@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._jit import prepare
 from ..errors import DivergedError
 from ..network import Network
 from ..network.arguments import generator, integer
@@ -96,14 +97,13 @@ class Trainer:
         self.epochs = 0
         self.history = History()
         self._rng = generator(random_state)
-        self._engine = Engine(network.plan, self.loss, self.optimizer, 1)
-        self._rows = 1
+        self._engine: Engine | None = None
         self._step_loss = np.empty(1)
 
     @property
     def steps(self) -> int:
         """Updates so far."""
-        return self._engine.t
+        return 0 if self._engine is None else self._engine.t
 
     def step(self, X: object, y: object) -> float:
         """Make one update on these rows and return the loss it started from.
@@ -126,10 +126,9 @@ class Trainer:
         x = as_rows(X, network.plan)
         rows = x.shape[0]
         targets = as_targets(y, rows, network.plan, self.loss)
-        if rows > self._rows:
-            self._make_room(rows)
+        engine = self._engine or self._make_engine(rows)
         losses = self._step_loss
-        if not self._engine.run(network.parameters, x, targets, None, rows, 0, 1, losses):
+        if not engine.run(network.parameters, x, targets, None, rows, 0, 1, losses):
             step = self.steps + 1
             message = explain(losses.item(), 0, step, x, targets, self.loss, self.optimizer)
             raise DivergedError(f"{message}. The update was not made.", self.epochs + 1, step)
@@ -147,8 +146,8 @@ class Trainer:
         epochs : int
             How often every row is trained on.
         callback : function, optional
-            ``callback(epochs_done, loss)``, between compiled calls, some ten times a second. An exception it raises ends
-            the training at the last complete epoch.
+            ``callback(epochs_done, loss)``, between compiled calls, some ten times a second. An exception it raises
+            ends the training at the last complete epoch.
 
         Returns
         -------
@@ -175,9 +174,10 @@ class Trainer:
         if not all_finite(network.parameters):
             raise ValueError("network.parameters must be finite before a training; they hold NaN or infinity")
         batch = min(self.batch_size or len(x), len(x))
-        self._make_room(batch)
+        engine = self._engine or self._make_engine(batch)
+        prepare(network.dtype)  # here a KeyboardInterrupt may break it off
         ordered = self.shuffle and batch < len(x)
-        run = Epochs(self._engine, network.parameters, x, y, batch, self._rng if ordered else None)
+        run = Epochs(engine, network.parameters, x, y, batch, self._rng if ordered else None)
         bad: NotFiniteError | None = None
         interrupted = False
         try:
@@ -202,13 +202,10 @@ class Trainer:
             warnings.warn(f"fit was interrupted; {run.done} of {epochs} epochs are complete", stacklevel=2)
         return self.history
 
-    def _make_room(self, rows: int) -> None:
-        """Have an engine for steps of so many rows, with the state there is."""
-        if rows > self._rows:
-            larger = Engine(self.network.plan, self.loss, self.optimizer, rows)
-            if self.steps:
-                larger.state[...], larger.t = self._engine.state, self._engine.t
-            self._engine, self._rows = larger, rows
+    def _make_engine(self, rows: int) -> Engine:
+        """Make the engine at the first use, which tells how many rows a step will have; it grows if there are more."""
+        self._engine = Engine(self.network.plan, self.loss, self.optimizer, rows)
+        return self._engine
 
     def _diverged(self, bad: NotFiniteError, before: int, x: np.ndarray, y: np.ndarray) -> DivergedError:
         """Return the error that says where, why and what was kept."""
