@@ -171,10 +171,10 @@ class Epochs:
                 raise NotFiniteError(self.done, first + made, part[made])
             first += made
             if first < len(losses):
-                if interrupted():
-                    return False
                 if callback is not None:
                     callback(self.done, float(self._means[-1][-1] if self._means else losses[:first].mean()))
+                if interrupted():
+                    return False
         if not all_finite(self.parameters):
             self.go_back()
             raise NotFiniteError(self.done, len(losses) - 1, None)
