@@ -66,10 +66,7 @@ def read_job(
     ValueError, OSError, ModuleNotFoundError
         As the functions named, or if there are too few rows to hold some out.
     """
-    data = _digits() if path is None else read_data(path, target, ignore)
-    if data.target is None:
-        columns = ", ".join(list(data.features)[:12])
-        raise ValueError(f"which column is to be predicted? Say --target NAME; there are {columns}")
+    data = _digits() if path is None else read_data(path, target, ignore, supervised=True)
     rows, scored, other = np.arange(data.rows), np.arange(data.rows), data
     if data.held_out is not None:
         other, scored = data.held_out, np.arange(data.held_out.rows)

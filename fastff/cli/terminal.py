@@ -57,7 +57,7 @@ def duration(seconds: float) -> str:
     Examples
     --------
     >>> duration(0.01234), duration(3.21), duration(200)
-    ('12 ms', '3.2 s', '3 min 20 s')
+    ('12.3 ms', '3.2 s', '3 min 20 s')
     """
     if seconds < 0.1:
         return f"{seconds * 1000:.3g} ms"

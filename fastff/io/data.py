@@ -7,7 +7,6 @@ import os
 import zipfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +49,7 @@ def read_data(
     target: str | None = None,
     ignore: Collection[str] = (),
     only: Collection[str] | None = None,
+    supervised: bool = False,
 ) -> Data:
     r"""Read a table or a set of images.
 
@@ -64,6 +64,8 @@ def read_data(
         Columns that are not features.
     only : collection of str, optional
         Columns to read where they are there; all where not given.
+    supervised : bool
+        Whether data without a target are of no use, and an error.
 
     Returns
     -------
@@ -93,7 +95,15 @@ def read_data(
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     suffixes = path.name.lower().split(".")[1:]
-    choose = partial(_chosen, ignore=ignore, only=only)
+
+    def choose(names: list[str]) -> list[str]:
+        return _chosen(names, ignore, only)
+
+    def choose_of_table(names: list[str]) -> list[str]:
+        if target not in names and (supervised or target is not None):
+            raise _no_target(target, names)
+        return choose(names)
+
     if path.is_dir():
         data = _select(_folder(path), choose)
     elif is_idx(path):
@@ -102,9 +112,11 @@ def read_data(
         data = _select(_npz(path, target), choose)
     elif suffixes[-1:] == ["parquet"] or {"csv", "tsv", "txt"} & set(suffixes):
         # columns that are not wanted may hold anything, so they are not even converted
-        data = _split(read_table(path, choose), target)
+        data = _split(read_table(path, choose_of_table), target)
     else:
         raise ValueError(f"{path}: no known kind of data; fastff reads {KINDS}")
+    if supervised and data.target is None:
+        raise _no_target(target, data.features)
     if target is not None and data.target_name != target:
         raise ValueError(f"{path}: the target of these files is {data.target_name!r}, not {target!r}")
     if not data.features or data.rows == 0:
@@ -119,6 +131,11 @@ def _chosen(names: list[str], ignore: Collection[str], only: Collection[str] | N
     return [name for name in names if name not in ignore and (only is None or name in only)]
 
 
+def _no_target(target: str | None, names: Collection[str]) -> ValueError:
+    wrong = "no target is named, say --target NAME" if target is None else f"there is no column {target!r}"
+    return ValueError(f"{wrong}; there are {_listed(names)}")
+
+
 def _select(data: Data, choose: Callable[[list[str]], list[str]]) -> Data:
     kept = {name: data.features[name] for name in choose(list(data.features))}
     return replace(data, features=kept, held_out=data.held_out and _select(data.held_out, choose))
@@ -129,7 +146,7 @@ def _split(columns: dict[str, np.ndarray], target: str | None) -> Data:
     if target is None:
         return Data(columns)
     if target not in columns:
-        raise ValueError(f"there is no column {target!r}; there are {_listed(columns)}")
+        raise _no_target(target, columns)
     rest = {name: column for name, column in columns.items() if name != target}
     return Data(rest, columns[target], target)
 

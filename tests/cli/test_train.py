@@ -89,7 +89,7 @@ def test_regression(folder, capsys):
     assert float(table["R2 held out"]) > 0.99
     assert float(table["RMSE held out"]) < 10
     assert run(["predict", "plane.safetensors", "plane.npz", "-o", "out.csv"]) == 0
-    assert "R2 0.99" in capsys.readouterr().err or True
+    assert re.search(r"R2 0\.99\d+, RMSE \d", capsys.readouterr().err)
     predicted = np.loadtxt(folder / "out.csv", skiprows=1)
     assert np.abs(predicted - (1000 + 300 * x[:, 0] - 200 * x[:, 1])).mean() < 10
 
@@ -115,7 +115,7 @@ def test_whole_batch_linear_network_and_no_rows_held_out(folder, capsys):
     ("arguments", "message"),
     [
         (["no.csv"], "no.csv: no such file or folder"),
-        (["flowers.csv"], "Say --target NAME; there are length, width"),
+        (["flowers.csv"], "no target is named, say --target NAME; there are length, width"),
         (["flowers.csv", "--target", "petal"], "no column 'petal'"),
         (["flowers.csv", "--target", "flower"], "'day' is of type date32"),
         (["nan.csv", "--target", "b"], "'a' lacks a number or holds an infinite one, in row 1"),
@@ -127,9 +127,9 @@ def test_whole_batch_linear_network_and_no_rows_held_out(folder, capsys):
         (["--task", "clustering"], "choose one of: classification, regression"),
         (["--dtype", "float16"], "choose one of: float32, float64"),
         (["--epochs", "0"], "--epochs"),
-        (["--epochs", "many"], "many"),
+        (["--epochs", "many"], "--epochs"),
         (["--learning-rate", "-1"], "learning_rate must be"),
-        (["--learning-rate", "1e30"], "not finite|diverged|finite"),
+        (["--learning-rate", "1e30"], "the learning rate, 1e.30, is likely too high"),
         (["--test-fraction", "1"], "--test-fraction"),
         (["--threads", "0"], "--threads"),
         (["--no-such-option"], "--no-such-option"),
