@@ -72,7 +72,7 @@ def read_job(
         other, scored = data.held_out, np.arange(data.held_out.rows)
     elif test_fraction:
         rows, scored = _split(data, test_fraction, seed, task)
-    if other.target is None:
+    if data.target is None or other.target is None:
         raise ValueError("the rows held out lack the target")
     preparation = prepare(data, rows, task)
     preparation.targets(other.target)

@@ -181,7 +181,7 @@ def test_module_and_command_are_the_same(folder):
     done = subprocess.run([sys.executable, "-m", "fastff", "predict"], capture_output=True, text=True)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert "MODEL" in done.stderr
+    assert "'model'" in done.stderr.lower()
     for arguments in ([], ["--help"], ["train", "--help"]):
         done = subprocess.run([sys.executable, "-m", "fastff", *arguments], capture_output=True, text=True)
         assert done.returncode == 0
