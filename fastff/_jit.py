@@ -24,6 +24,7 @@ from llvmlite import binding, ir
 from numba import config, extending, njit, types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.ccallback import CFunc
+from numba.core.errors import TypingError
 
 DISABLED = bool(config.DISABLE_JIT)
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -175,6 +176,9 @@ def _invoke_twin(name: str, like: Any, arguments: tuple[Any, ...]) -> int:
 def invoke(typing_context: Any, name: Any, like: Any, arguments: Any) -> Any:
     """``invoke("product", like, (m, n, ...))`` calls the unit of that name in the dtype of `like`, from compiled code."""
     dtype = 0 if like == types.float32 else 1
+    letters = "".join("i" if isinstance(kind, types.Integer) else "d" if kind == types.float64 else "?" for kind in arguments)
+    if letters != _units[name.literal_value].arguments:
+        raise TypingError(f"unit {name.literal_value} takes {_units[name.literal_value].arguments}, not {letters}")
     signature = types.int64(name, like, arguments)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:

@@ -24,6 +24,8 @@ from fastff.training.loop import run
 
 #: Rows of a chunk: larger batches take several, and add their gradients up.
 CHUNK_ROWS = 2048
+import os
+BLOCK_PART=int(os.environ.get("BP","4")); WB=int(os.environ.get("WB","4"))
 #: Rows of a step from which weights are kept in panels while training.
 PANEL_ROWS = 24
 #: Floating-point operations of a step that are worth a second thread.
@@ -157,6 +159,8 @@ class _Compiled:
         """Cut one buffer into activations, deltas, panels, gathered rows and the threads' scratch."""
         T, engine = table_, self.engine
         widths = plan.sizes[1:]
+        # a product's operand and result stay in the second level while its weights pass by
+        self.block = max(MAX_ROWS, L2_BYTES * BLOCK_PART // 8 // (size * max(i + o for i, o in zip(plan.sizes, widths, strict=False))))
         rows = [padded_row(width, size) for width in widths]
         x_row = padded_row(plan.sizes[0], size)
         pieces: list[tuple[Any, int]] = []
@@ -177,7 +181,7 @@ class _Compiled:
                 line[T.WEIGHT_ROW], line[T.WEIGHT_PANEL] = width * size, PANEL_BYTES
             # a packed block of rows of the gradient takes a quarter of the second level at most
             per_row = chunk * size + (width * size if not engine._panels else PANEL_BYTES)
-            block = max(1, min(-(-inputs // MAX_ROWS), L2_BYTES // 4 // (per_row * MAX_ROWS)))
+            block = max(1, min(-(-inputs // MAX_ROWS), L2_BYTES // WB // (per_row * MAX_ROWS)))
             line[T.WEIGHT_BLOCK] = block * MAX_ROWS
         pieces.append(((self.frame, frame_.X_BATCH), chunk * x_row))
         y_row = max(8, plan.sizes[-1] * size)
@@ -250,8 +254,7 @@ class _Compiled:
         f[frame_.Y_ROW] = 8 if labels else plan.sizes[-1] * size
         f[frame_.ORDER] = 0 if order is None else order.ctypes.data
         f[frame_.LOSSES], f[frame_.TRANSPOSE], f[frame_.DONE] = losses.ctypes.data, 1, 0
-        per_row = sum(int(line[T.HIDDEN_ROW]) for line in self.table) * 2 + plan.sizes[0] * size
-        f[frame_.BLOCK] = max(MAX_ROWS, L2_BYTES // 2 // per_row)
+        f[frame_.BLOCK] = self.block
         self._run_team(team)
         done = int(f[frame_.DONE])
         if rule >= 0:
