@@ -7,10 +7,12 @@ as it is, without a copy. What is given is never changed.
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import numpy as np
 
+from .._threads import get_num_threads
 from ..ops.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from .plan import Plan
 
@@ -19,6 +21,8 @@ __all__ = ["all_finite", "as_rows", "as_targets"]
 # Up to here vdot, one call into BLAS, is quickest (0.4 us for a row of 40, isfinite and all 0.9). Beyond, a sum keeps
 # BLAS from waking its threads.
 _SMALL = 8192
+# Numbers that a further thread must find before it is worth starting: 0.25 ms of them.
+_SHARE = 1 << 20
 
 
 def as_rows(X: object, plan: Plan) -> np.ndarray:
@@ -126,10 +130,21 @@ def all_finite(array: np.ndarray) -> bool:
     if array.size <= _SMALL:
         # a square may overflow where the number is finite: the exact answer is asked then
         return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
-    with np.errstate(all="ignore"):
-        if math.isfinite(array.sum()):
-            return True
-    return _first_bad(array) is None
+    return math.isfinite(_sum(array)) or _first_bad(array) is None
+
+
+def _sum(array: np.ndarray) -> float:
+    """Return a sum over all numbers; on several threads, as it is bound by memory: MNIST in 6 ms on two, 11 on one."""
+    n_threads = min(get_num_threads(), max(1, array.size // _SHARE))
+    if n_threads == 1:
+        return _sum_of_part(array)
+    with ThreadPoolExecutor(n_threads) as pool:
+        return sum(pool.map(_sum_of_part, np.array_split(array.reshape(-1), n_threads)))
+
+
+def _sum_of_part(part: np.ndarray) -> float:
+    with np.errstate(all="ignore"):  # a thread of its own has its own error state
+        return float(part.sum())
 
 
 def _fits(array: np.ndarray, width: int, dtype: np.dtype) -> bool:

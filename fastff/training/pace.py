@@ -8,9 +8,9 @@ __all__ = ["Pace"]
 TARGET = 0.1
 # A call that copies and checks many parameters afterwards may take longer, so that these stay within 5 % of the time.
 _LONGEST, _SHARE = 0.4, 0.05
-# The first call is a guess of 20 ms: at most some 0.2 s where the machine is ten times slower than guessed.
+# The first call is a guess of 20 ms: 0.2 s where the machine is ten times slower than guessed.
 _FIRST = 0.02
-_SECONDS_A_STEP, _FLOPS = 5e-7, 1e10
+_SECONDS_A_STEP, _FLOPS = 5e-7, 5e10
 # A call makes at most so many times the steps of the one before, which may have been too short to be measured well.
 _GROWTH = 8
 # The losses of a call, one float64 a step, stay within 8 MB.

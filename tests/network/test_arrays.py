@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastff.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
+from fastff.network import arrays
 from fastff.network.arrays import _SMALL, all_finite, as_rows, as_targets
 from fastff.network.plan import make_plan
 
@@ -209,3 +210,14 @@ def test_all_finite(values, size):
     array[-1, -1] = values[0]
     array.ravel()[: len(values)] = values[: array.size]
     assert all_finite(array) == np.isfinite(array).all()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("bad", [None, np.nan, np.inf])
+def test_all_finite_on_several_threads(monkeypatch, n_threads, bad):
+    monkeypatch.setattr(arrays, "get_num_threads", lambda: n_threads)
+    monkeypatch.setattr(arrays, "_SHARE", 1000)
+    array = np.ones((_SMALL, 3), np.float32)
+    if bad is not None:
+        array[-5, 1], array[3, 0] = bad, -bad
+    assert all_finite(array) == (bad is None)
