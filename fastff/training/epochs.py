@@ -1,7 +1,7 @@
 """Epoch after epoch in compiled calls of a tenth of a second, with a way back to the last good epoch.
 
 A call makes either a number of whole epochs or a part of one, never both, so that every epoch ends where a call does.
-Parameters, optimizer state and random stream are kept there, if they are finite. An epoch that is left in its middle is
+Parameters, optimizer state and random stream are kept before each of these. An epoch that is left in its middle is
 undone; when a call of several epochs turns out bad, its good ones are made again, which gives the same bits.
 """
 
@@ -83,9 +83,9 @@ class Epochs:
         self._kept_state = np.empty_like(engine.state) if keeps_state else None
         self._kept_t = 0
         self._kept_rng: Any = None
+        self._inside = False  # between two ends of epochs, where there is something to undo
         kept = parameters.nbytes + (engine.state.nbytes if keeps_state else 0)
         self.pace = Pace(6.0 * parameters.size * batch_size, kept / _BYTES_A_SECOND)
-        self._keep()
 
     @property
     def loss(self) -> np.ndarray:
@@ -112,28 +112,34 @@ class Epochs:
 
     def go_back(self) -> None:
         """Put parameters, optimizer state and random stream back to where the last complete epoch left them."""
+        if not self._inside:
+            return
         self.parameters[...] = self._kept_parameters
         self.engine.state[...] = 0 if self._kept_state is None else self._kept_state
         self.engine.t = 0 if self._kept_state is None else self._kept_t
         if self.rng is not None:
             self.rng.bit_generator.state = self._kept_rng
+        self._inside = False
 
     def _keep(self) -> None:
+        """Keep all that an epoch changes."""
         self._kept_parameters[...] = self.parameters
         if self._kept_state is not None:
             self._kept_state[...] = self.engine.state
         self._kept_t = self.engine.t
         if self.rng is not None:
             self._kept_rng = self.rng.bit_generator.state
+        self._inside = True
 
     def _complete(self, losses: np.ndarray) -> None:
-        """Count epochs, ``losses (epochs, steps_per_epoch)``, as done, and keep where they ended."""
+        """Count epochs, ``losses (epochs, steps_per_epoch)``, as done."""
         self._means.append(losses.mean(axis=1))
         self.done += len(losses)
-        self._keep()
+        self._inside = False
 
     def _whole(self, epochs: int) -> None:
         """Make whole epochs in one call; where one is bad, it and those after it are undone."""
+        self._keep()
         start, losses = self.done, np.empty(epochs * self.steps_per_epoch)
         made = self._call(self._draw(epochs), 0, losses)
         if made == losses.size and all_finite(self.parameters):
@@ -149,6 +155,7 @@ class Epochs:
         """Make again the epochs that end with finite parameters, of the first `most`, whose losses are all finite."""
         epochs = most
         while most > 0:
+            self._keep()
             losses = np.empty(epochs * self.steps_per_epoch)
             self._call(self._draw(epochs), 0, losses)
             if all_finite(self.parameters):
@@ -161,6 +168,7 @@ class Epochs:
 
     def _in_parts(self, interrupted: Callable[[], bool], callback: Callable[[int, float], Any] | None) -> bool:
         """Make one epoch in several calls; False if it was interrupted in its middle."""
+        self._keep()
         order, losses = self._draw(1), np.empty(self.steps_per_epoch)
         first = 0
         while first < len(losses):
