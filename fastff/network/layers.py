@@ -34,6 +34,7 @@ BIAS_MOMENT = 16
 SQUARE = 17  # and of its second
 BIAS_SQUARE = 18
 WEIGHT_BLOCK = 19  # rows of the weight whose gradient is made at a time
+GATHERED = 20  # first layer only: address of the batch's rows where they are gathered from the data
 FIELDS = 24  # three cache lines a layer
 LINE = 8 * FIELDS
 

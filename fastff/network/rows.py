@@ -31,14 +31,16 @@ def field(line: int, column: int) -> int:
     return get_int(line + 8 * column)
 
 
-@unit("iiiiii")
-def forward_rows(like: Any, table: int, layers: int, x: int, x_row: int, first: int, rows: int) -> int:
+@unit("iiiiiii")
+def forward_rows(like: Any, table: int, layers: int, begun: int, x: int, x_row: int, first: int, rows: int) -> int:
     """``h = activation(x @ weight + bias)`` layer by layer; the last layer's logits only.
 
     Parameters
     ----------
     table, layers : int
         Address of a layer table and its length.
+    begun : int
+        1 where the first layer's LINEAR (its ReLU included) is there already.
     x, x_row : int
         First row of the block, and bytes from row to row. *Read.*
     first, rows : int
@@ -54,11 +56,12 @@ def forward_rows(like: Any, table: int, layers: int, x: int, x_row: int, first: 
         hidden = field(line, HIDDEN) + first * row
         inner = layer < layers - 1
         floor = 0.0 if inner and activation == RELU else -np.inf
-        invoke("product", like, (
-            rows, field(line, WIDTH), field(line, INPUTS), x, x_row, size, 0,
-            field(line, WEIGHT), field(line, WEIGHT_ROW), field(line, WEIGHT_PANEL),
-            field(line, BIAS), 0, linear, row, PANEL_BYTES, 0.0, floor,
-        ))
+        if layer > 0 or begun == 0:
+            invoke("product", like, (
+                rows, field(line, WIDTH), field(line, INPUTS), x, x_row, size, 0,
+                field(line, WEIGHT), field(line, WEIGHT_ROW), field(line, WEIGHT_PANEL),
+                field(line, BIAS), 0, linear, row, PANEL_BYTES, 0.0, floor,
+            ))
         if inner and activation != IDENTITY and activation != RELU:
             invoke("activate", like, (activation, rows * row // size, linear, hidden))
         x, x_row = hidden, row
@@ -82,7 +85,7 @@ def predict_rows(like: Any, table: int, layers: int, x: int, x_row: int, rows: i
         count = min(block, rows - first)
         here = out + first * row
         put_int(last + 8 * LINEAR, here)
-        invoke("forward_rows", like, (table, layers, x + first * x_row, x_row, 0, count))
+        invoke("forward_rows", like, (table, layers, 0, x + first * x_row, x_row, 0, count))
         if activation == SOFTMAX:
             invoke("softmax", like, (count, field(last, WIDTH), here, row))
         elif activation != IDENTITY:

@@ -144,7 +144,7 @@ class _Compiled:
         self._lay_out(plan, chunk, size)
         self._moments(engine)
         f = self.frame
-        f[frame_.TABLE], f[frame_.LAYERS] = self.table.ctypes.data, len(self.table)
+        f[frame_.TABLE], f[frame_.ODD_TABLE], f[frame_.LAYERS] = self.table.ctypes.data, self.odd_table.ctypes.data, len(self.table)
         f[frame_.BARRIER], f[frame_.ONE] = self.barrier.ctypes.data, self.one.ctypes.data
         f[frame_.CHUNK], f[frame_.ROW_LOSSES] = chunk, self.row_losses.ctypes.data
         f[frame_.LOSS], f[frame_.MEAN] = engine.loss_object.code, engine.loss_object.reduction == "mean"
@@ -183,7 +183,14 @@ class _Compiled:
             per_row = chunk * size + (width * size if not engine._panels else PANEL_BYTES)
             block = max(1, min(-(-inputs // MAX_ROWS), L2_BYTES // WB // (per_row * MAX_ROWS)))
             line[T.WEIGHT_BLOCK] = block * MAX_ROWS
-        pieces.append(((self.frame, frame_.X_BATCH), chunk * x_row))
+        self.odd_table = table.copy()
+        for first in (table[0], self.odd_table[0]):
+            pieces.append(((first, T.GATHERED), chunk * x_row))
+        first = self.odd_table[0]
+        pieces.append(((first, T.HIDDEN), chunk * rows[0]))
+        if OUTPUTS[plan.activations[0]] in T.NEEDS_LINEAR and len(widths) > 1:
+            pieces.append(((first, T.LINEAR), chunk * rows[0]))
+        own = (T.GATHERED, T.HIDDEN, T.LINEAR)
         y_row = max(8, plan.sizes[-1] * size)
         pieces.append(((self.frame, frame_.Y_BATCH), chunk * y_row))
         scratch = max(
@@ -203,9 +210,10 @@ class _Compiled:
         base = self.buffer.ctypes.data
         for (target, _), offset in zip(pieces, places, strict=True):
             target[0][target[1]] = base + offset
-        for line in table:
+        for line in (*table, first):
             if line[T.LINEAR] == 0:
                 line[T.LINEAR] = line[T.HIDDEN]
+        self._own = first[list(own)].copy()
 
     def _moments(self, engine: Engine) -> None:
         """Addresses of the optimizer's states, in the weights' layout."""
@@ -253,7 +261,10 @@ class _Compiled:
         f[frame_.Y], f[frame_.LABELS] = y.ctypes.data, labels
         f[frame_.Y_ROW] = 8 if labels else plan.sizes[-1] * size
         f[frame_.ORDER] = 0 if order is None else order.ctypes.data
-        f[frame_.LOSSES], f[frame_.TRANSPOSE], f[frame_.DONE] = losses.ctypes.data, 1, 0
+        f[frame_.LOSSES], f[frame_.DONE] = losses.ctypes.data, 0
+        f[frame_.BY_COLUMNS] = self._by_columns(team)
+        self.odd_table[...] = self.table
+        self.odd_table[0, [T.GATHERED, T.HIDDEN, T.LINEAR]] = self._own
         f[frame_.BLOCK] = self.block
         self._run_team(team)
         done = int(f[frame_.DONE])
@@ -288,6 +299,12 @@ class _Compiled:
         wanted = min(_threads.get_num_threads(), self.max_threads)
         operations = 6.0 * self.engine.plan.n_parameters * batch
         return max(1, min(wanted, int(operations / THREAD_OPERATIONS) + 1 if operations > THREAD_OPERATIONS else 1))
+
+    def _by_columns(self, team: int) -> bool:
+        """Whether threads own columns of the first layer: where its panels can be shared out evenly enough."""
+        plan = self.engine.plan
+        panels = -(-plan.sizes[1] * plan.dtype.itemsize // PANEL_BYTES)
+        return team > 1 and self.engine._panels and panels >= team and -(-panels // team) * team <= 1.35 * panels
 
     def _run_team(self, team: int) -> None:
         address = self.frame.ctypes.data

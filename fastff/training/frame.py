@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # int64
-TABLE = 0  # address of the layer table
+TABLE = 0  # address of the layer table for even chunks
 LAYERS = 1
 THREADS = 2
 BARRIER = 3  # address
@@ -26,13 +26,13 @@ MEAN = 19  # 1: divide by rows, and by outputs except for cross entropy
 RULE = 20  # see below
 CLOCK = 21  # updates made so far
 DONE = 22  # out: steps made
-X_BATCH = 23  # address of gathered rows, X_BATCH_ROW bytes apart
-X_BATCH_ROW = 24
+ODD_TABLE = 23  # and of the one for odd chunks: other buffers of gathered rows and of the first layer's outputs
+X_BATCH_ROW = 24  # bytes from row to row of gathered rows
 Y_BATCH = 25
 SCRATCH = 26  # address; SCRATCH_BYTES for each thread
 SCRATCH_BYTES = 27
 ONE = 28  # address of the number 1 in the dtype
-TRANSPOSE = 29  # 1 where transposed weights are not yet there
+BY_COLUMNS = 29  # 1: a thread owns columns of the first layer, forward and in the update; 0: rows
 # float64
 SCALE = 32  # factor of the loss
 LEARNING_RATE = 33

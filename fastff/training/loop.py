@@ -3,6 +3,9 @@
 In the first half of a step a thread takes its own rows forward, to their losses, and back to the first layer's delta; rows know
 nothing of each other, so it needs nobody. In the second it owns rows of the weights: their gradient sums over all rows of the
 batch, in their order. So neither half splits a sum, and the bits do not depend on the number of threads.
+
+The first layer's weight is mostly the largest, and would change cores each step. Where it has panels enough, a thread owns
+columns of it instead, in both halves, and the layer's outputs change cores: a fraction of the bytes for small batches.
 """
 
 from __future__ import annotations
@@ -15,7 +18,9 @@ from fastff._jit import inline, invoke, unit
 from fastff.gemm.product import PANEL_BYTES
 from fastff.network.layers import (
     ACTIVATION,
+    BIAS,
     DELTA,
+    GATHERED,
     HIDDEN,
     HIDDEN_ROW,
     INPUTS,
@@ -23,10 +28,13 @@ from fastff.network.layers import (
     LINEAR,
     TRANSPOSED,
     TRANSPOSED_PANEL,
+    WEIGHT,
+    WEIGHT_PANEL,
+    WEIGHT_ROW,
     WIDTH,
 )
 from fastff.network.rows import field
-from fastff.ops.activations import IDENTITY
+from fastff.ops.activations import IDENTITY, RELU
 from fastff.ops.losses import CrossEntropy
 from fastff.simd.barrier import wait
 from fastff.simd.memory import get_double, get_int, put_double, put_int, size_of
@@ -35,6 +43,7 @@ from fastff.training.frame import (
     BARRIER,
     BATCH,
     BLOCK,
+    BY_COLUMNS,
     CHUNK,
     CLOCK,
     DONE,
@@ -45,6 +54,7 @@ from fastff.training.frame import (
     LOSS_ONLY,
     LOSSES,
     MEAN,
+    ODD_TABLE,
     ORDER,
     ROW_LOSSES,
     ROWS,
@@ -55,9 +65,7 @@ from fastff.training.frame import (
     STEPS,
     TABLE,
     THREADS,
-    TRANSPOSE,
     X,
-    X_BATCH,
     X_BATCH_ROW,
     X_ROW,
     Y,
@@ -75,14 +83,13 @@ def share(total: int, part: int, parts: int) -> int:
     return total * part // parts
 
 
-@unit("iii")
-def backward_rows(like: Any, frame: int, first: int, rows: int) -> int:
+@unit("iiii")
+def backward_rows(like: Any, frame: int, table: int, first: int, rows: int) -> int:
     """From the last layer's DELTA back to the first layer's, for a block of rows of the workspace.
 
     ``delta = (delta_after @ weight.T) * activation'``; each layer's DELTA but the last is *written*.
     """
     size = size_of(like)
-    table = get_int(frame + 8 * TABLE)
     for layer in range(get_int(frame + 8 * LAYERS) - 1, 0, -1):
         line, below = table + layer * LINE, table + (layer - 1) * LINE
         row, below_row = field(line, HIDDEN_ROW), field(below, HIDDEN_ROW)
@@ -102,19 +109,60 @@ def backward_rows(like: Any, frame: int, first: int, rows: int) -> int:
 
 
 @inline
-def chunk_inputs(frame: int, at: int, layer: int) -> tuple[int, int]:
+def chunk_inputs(frame: int, table: int, at: int, layer: int) -> tuple[int, int]:
     """Address and stride of a layer's input for the chunk of the batch whose first row is row `at` of the data (or of the order)."""
     if layer > 0:
-        line = get_int(frame + 8 * TABLE) + (layer - 1) * LINE
+        line = table + (layer - 1) * LINE
         return field(line, HIDDEN), field(line, HIDDEN_ROW)
     if get_int(frame + 8 * ORDER) != 0:
-        return get_int(frame + 8 * X_BATCH), get_int(frame + 8 * X_BATCH_ROW)
+        return field(table, GATHERED), get_int(frame + 8 * X_BATCH_ROW)
     row = get_int(frame + 8 * X_ROW)
     return get_int(frame + 8 * X) + at * row, row
 
 
-@unit("iiiiidi")
-def rows_there_and_back(like: Any, frame: int, order: int, at: int, first: int, last: int, scale: float, row_losses: int) -> int:
+@inline
+def panels_of(line: int, size: int) -> int:
+    """Number of panels of a layer's weight."""
+    return (field(line, WIDTH) * size + PANEL_BYTES - 1) // PANEL_BYTES
+
+
+@unit("iiiii")
+def gather_inputs(like: Any, frame: int, table: int, order: int, first: int, last: int) -> int:
+    """Gather rows ``first`` to ``last`` of a chunk, whose row numbers are at `order`."""
+    row = get_int(frame + 8 * X_BATCH_ROW)
+    invoke("gather", like, (
+        order + 8 * first, last - first, field(table, INPUTS) * size_of(like), get_int(frame + 8 * X), get_int(frame + 8 * X_ROW),
+        field(table, GATHERED) + first * row, row,
+    ))
+    return 0
+
+
+@unit("iiiiii")
+def first_columns(like: Any, frame: int, table: int, at: int, rows: int, first_panel: int, last_panel: int) -> int:
+    """The first layer's LINEAR for all rows of a chunk and this thread's panels of columns."""
+    size = size_of(like)
+    columns = PANEL_BYTES // size
+    n = min(field(table, WIDTH), last_panel * columns) - first_panel * columns
+    x, x_row = chunk_inputs(frame, table, at, 0)
+    across = first_panel * PANEL_BYTES
+    bias = field(table, BIAS)
+    if bias != 0:
+        bias += across
+    inner = get_int(frame + 8 * LAYERS) > 1
+    floor = 0.0 if inner and field(table, ACTIVATION) == RELU else -np.inf
+    row, block = field(table, HIDDEN_ROW), get_int(frame + 8 * BLOCK)
+    for i in range(0, rows, block):
+        invoke("product", like, (
+            min(block, rows - i), n, field(table, INPUTS), x + i * x_row, x_row, size, 0,
+            field(table, WEIGHT) + first_panel * field(table, WEIGHT_PANEL), field(table, WEIGHT_ROW), field(table, WEIGHT_PANEL),
+            bias, 0, field(table, LINEAR) + i * row + across, row, PANEL_BYTES, 0.0, floor,
+        ))
+    return 0
+
+
+@unit("iiiiiidii")
+def rows_there_and_back(like: Any, frame: int, table: int, order: int, at: int, first: int, last: int, scale: float,
+                        row_losses: int, begun: int) -> int:
     """The first half of a step for rows ``first`` to ``last`` of a chunk.
 
     Parameters
@@ -125,14 +173,14 @@ def rows_there_and_back(like: Any, frame: int, order: int, at: int, first: int, 
         Factor of the derivative.
     row_losses : int
         Address of the chunk's losses, one float64 a row. *Written.*
+    begun : int
+        1 where rows are gathered and the first layer's LINEAR is there already.
     """
-    size = size_of(like)
-    table, layers = get_int(frame + 8 * TABLE), get_int(frame + 8 * LAYERS)
+    layers = get_int(frame + 8 * LAYERS)
     tail = table + (layers - 1) * LINE
     block = get_int(frame + 8 * BLOCK)
     y_row = get_int(frame + 8 * Y_ROW)
-    inputs = field(table, INPUTS)
-    x, x_row = chunk_inputs(frame, at, 0)
+    x, x_row = chunk_inputs(frame, table, at, 0)
     y = get_int(frame + 8 * Y) + at * y_row
     if order != 0:
         y = get_int(frame + 8 * Y_BATCH)
@@ -141,41 +189,56 @@ def rows_there_and_back(like: Any, frame: int, order: int, at: int, first: int, 
     row = field(tail, HIDDEN_ROW)
     for i in range(first, last, block):
         rows = min(block, last - i)
-        if order != 0:
-            invoke("gather", like, (order + 8 * i, rows, inputs * size, get_int(frame + 8 * X), get_int(frame + 8 * X_ROW), x + i * x_row, x_row))
-        invoke("forward_rows", like, (table, layers, x + i * x_row, x_row, i, rows))
-        delta = field(tail, DELTA)
-        if get_int(frame + 8 * RULE) == LOSS_ONLY:
-            delta = 0
-        else:
-            delta += i * row
+        if order != 0 and begun == 0:
+            invoke("gather_inputs", like, (frame, table, order, i, i + rows))
+        invoke("forward_rows", like, (table, layers, begun, x + i * x_row, x_row, i, rows))
+        delta = 0
+        if get_int(frame + 8 * RULE) != LOSS_ONLY:
+            delta = field(tail, DELTA) + i * row
         invoke("head", like, (
             field(tail, ACTIVATION), get_int(frame + 8 * LOSS), get_int(frame + 8 * LABELS), rows, width,
             field(tail, LINEAR) + i * row, row, y + i * y_row, y_row, scale, row_losses + 8 * i, delta, row,
         ))
         if delta != 0:
-            invoke("backward_rows", like, (frame, i, rows))
+            invoke("backward_rows", like, (frame, table, i, rows))
     return 0
 
 
-@unit("iiiiii")
-def update_share(like: Any, frame: int, thread: int, chunk: int, at: int, rows: int, ready: int) -> int:
-    """The second half of a step: this thread's rows of every layer's weight, and their transposition for the next step."""
+@unit("iii")
+def transpose_share(like: Any, frame: int, table: int, thread: int) -> int:
+    """Transpose this thread's rows of every weight that the way back multiplies with."""
     threads = get_int(frame + 8 * THREADS)
-    table, layers = get_int(frame + 8 * TABLE), get_int(frame + 8 * LAYERS)
+    for layer in range(1, get_int(frame + 8 * LAYERS)):
+        line = table + layer * LINE
+        inputs = field(line, INPUTS)
+        invoke("transpose_layer", like, (line, share(inputs, thread, threads), share(inputs, thread + 1, threads)))
+    return 0
+
+
+@unit("iiiiiii")
+def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chunk: int, at: int, rows: int) -> int:
+    """The second half of a step: this thread's part of every layer's weight, and the transposition for the next step."""
+    size = size_of(like)
+    threads = get_int(frame + 8 * THREADS)
+    layers = get_int(frame + 8 * LAYERS)
     scratch = get_int(frame + 8 * SCRATCH) + thread * get_int(frame + 8 * SCRATCH_BYTES)
     for layer in range(layers):
         line = table + layer * LINE
-        x, x_row = chunk_inputs(frame, at, layer)
-        inputs = field(line, INPUTS)
-        first, last = share(inputs, thread, threads), share(inputs, thread + 1, threads)
-        # the threads that begin take the biases of the last layers, and so on
-        mine = 1 if layer % threads == thread else 0
-        if ready:
-            invoke("update_layer", like, (frame, line, chunk, first, last, mine, x, x_row, rows, scratch))
-        if layer > 0 and get_int(frame + 8 * RULE) >= 0 or not ready:
-            if layer > 0 and chunk in (ONLY, LAST_CHUNK):
-                invoke("transpose_layer", like, (line, first, last))
+        x, x_row = chunk_inputs(frame, table, at, layer)
+        inputs, panels = field(line, INPUTS), panels_of(line, size)
+        if layer == 0 and get_int(frame + 8 * BY_COLUMNS) != 0:
+            invoke("update_layer", like, (
+                frame, line, clock, chunk, 0, inputs, share(panels, thread, threads), share(panels, thread + 1, threads), 1,
+                x, x_row, rows, scratch,
+            ))
+        else:
+            mine = 1 if layer % threads == thread else 0
+            invoke("update_layer", like, (
+                frame, line, clock, chunk, share(inputs, thread, threads), share(inputs, thread + 1, threads), 0, panels, mine,
+                x, x_row, rows, scratch,
+            ))
+    if get_int(frame + 8 * RULE) >= 0 and (chunk == ONLY or chunk == LAST_CHUNK):
+        invoke("transpose_share", like, (frame, table, thread))
     return 0
 
 
@@ -207,59 +270,85 @@ def run(like: Any, frame: int, thread: int) -> int:
     first_step, steps = get_int(frame + 8 * FIRST), get_int(frame + 8 * STEPS)
     order, row_losses = get_int(frame + 8 * ORDER), get_int(frame + 8 * ROW_LOSSES)
     rule, clock = get_int(frame + 8 * RULE), get_int(frame + 8 * CLOCK)
-    tail = get_int(frame + 8 * TABLE) + (get_int(frame + 8 * LAYERS) - 1) * LINE
+    table, other = get_int(frame + 8 * TABLE), get_int(frame + 8 * ODD_TABLE)
+    by_columns = get_int(frame + 8 * BY_COLUMNS)
+    tail = table + (get_int(frame + 8 * LAYERS) - 1) * LINE
+    width = field(tail, WIDTH)
+    panels = panels_of(table, size_of(like))
+    first_panel, last_panel = share(panels, thread, threads), share(panels, thread + 1, threads)
     steps_per_epoch = (data_rows + batch - 1) // batch
-    if rule != LOSS_ONLY and get_int(frame + 8 * TRANSPOSE) != 0:
-        invoke("update_share", like, (frame, thread, ONLY, 0, 0, 0))
-        wait(barrier, threads)
-    done = 0
     epoch = first_step // steps_per_epoch
     place = first_step - epoch * steps_per_epoch
+    if rule != LOSS_ONLY:
+        invoke("transpose_share", like, (frame, table, thread))
+    if by_columns != 0 and order != 0:
+        rows = min(chunk_rows, min(batch, data_rows - place * batch))
+        numbers = order + 8 * (epoch * data_rows + place * batch)
+        invoke("gather_inputs", like, (frame, table, numbers, share(rows, thread, threads), share(rows, thread + 1, threads)))
+    wait(barrier, threads)
+    done = 0
     while done < steps:
         start = place * batch
         rows = min(batch, data_rows - start)
+        following = place + 1
+        following_epoch = epoch
+        if following == steps_per_epoch:
+            following = 0
+            following_epoch += 1
         divisor = 1.0
         if get_int(frame + 8 * MEAN) != 0:
             divisor = float(rows)
             if get_int(frame + 8 * LOSS) != CROSS_ENTROPY:
-                divisor *= field(tail, WIDTH)
+                divisor *= width
         scale = get_double(frame + 8 * SCALE) / divisor
         finite = True
-        loss = 0.0
         for at in range(0, rows, chunk_rows):
             here = min(chunk_rows, rows - at)
             numbers = 0
             if order != 0:
                 numbers = order + 8 * (epoch * data_rows + start + at)
-            first, last = share(here, thread, threads), share(here, thread + 1, threads)
-            invoke("rows_there_and_back", like, (frame, numbers, start + at, first, last, scale, row_losses + 8 * at))
+            if by_columns != 0:
+                invoke("first_columns", like, (frame, table, start + at, here, first_panel, last_panel))
+                wait(barrier, threads)
+            invoke("rows_there_and_back", like, (
+                frame, table, numbers, start + at, share(here, thread, threads), share(here, thread + 1, threads), scale,
+                row_losses + 8 * at, by_columns,
+            ))
+            if by_columns != 0 and order != 0:
+                # the next chunk's rows, while nobody waits for them
+                if at + here < rows:
+                    coming = min(chunk_rows, rows - at - here)
+                    numbers = order + 8 * (epoch * data_rows + start + at + here)
+                else:
+                    coming = min(chunk_rows, min(batch, data_rows - following * batch))
+                    numbers = order + 8 * (following_epoch * data_rows + following * batch)
+                    if done + 1 == steps:
+                        coming = 0
+                invoke("gather_inputs", like, (
+                    frame, other, numbers, share(coming, thread, threads), share(coming, thread + 1, threads),
+                ))
             wait(barrier, threads)
             kind = MIDDLE_CHUNK
             if at + here == rows:
                 kind = LAST_CHUNK if at > 0 else ONLY
                 loss = sum_of(row_losses, rows) * scale
                 finite = np.isfinite(loss)
+                if thread == 0:
+                    put_double(get_int(frame + 8 * LOSSES) + 8 * done, loss)
             elif at == 0:
                 kind = FIRST_CHUNK
             if finite and rule != LOSS_ONLY:
-                invoke("update_share", like, (frame, thread, kind, start + at, here, 1))
-            if kind == ONLY or kind == LAST_CHUNK:
-                if thread == 0:
-                    put_double(get_int(frame + 8 * LOSSES) + 8 * done, loss)
-                    # the clock is read in the update, before the barrier
-            if finite:
+                invoke("update_share", like, (frame, table, thread, clock + done, kind, start + at, here))
+            if by_columns != 0:
+                # a thread goes on to its columns at once: what the others still read is the other table's
+                table, other = other, table
+            else:
                 wait(barrier, threads)
         if not finite:
             break
         done += 1
-        if thread == 0:
-            put_int(frame + 8 * CLOCK, clock + done)
-        place += 1
-        if place == steps_per_epoch:
-            place = 0
-            epoch += 1
+        place = following
+        epoch = following_epoch
     if thread == 0:
         put_int(frame + 8 * DONE, done)
     return 0
-
-

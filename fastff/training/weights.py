@@ -35,7 +35,7 @@ from fastff.network.rows import field
 from fastff.optim.codes import ADAM, PLAIN
 from fastff.simd.memory import get_double, get_int, size_of
 from fastff.simd.tile import MAX_ROWS
-from fastff.training.frame import BETA1, BETA2, CLOCK, DECAY, EPSILON, GRADIENT_ONLY, LEARNING_RATE, ONE, RULE
+from fastff.training.frame import BETA1, BETA2, DECAY, EPSILON, GRADIENT_ONLY, LEARNING_RATE, ONE, RULE
 
 # What becomes of a gradient: phases of a step whose batch comes in chunks.
 ONLY = 0  # the batch is one chunk
@@ -45,22 +45,22 @@ LAST_CHUNK = 3
 
 
 @inline
-def apply_rule(like: Any, frame: int, n: int, w: int, g: int, m: int, v: int) -> None:
+def apply_rule(like: Any, frame: int, clock: int, n: int, w: int, g: int, m: int, v: int) -> None:
     """Update n adjacent parameters by the frame's rule."""
     rule = get_int(frame + 8 * RULE)
     beta1, beta2 = get_double(frame + 8 * BETA1), get_double(frame + 8 * BETA2)
     correction1, correction2 = 1.0, 1.0
     if rule == ADAM:
-        clock = float(get_int(frame + 8 * CLOCK) + 1)
-        correction1, correction2 = 1.0 - beta1**clock, 1.0 - beta2**clock
+        time = float(clock + 1)
+        correction1, correction2 = 1.0 - beta1**time, 1.0 - beta2**time
     invoke("update", like, (
         rule, n, w, g, m, v, get_double(frame + 8 * LEARNING_RATE), beta1, beta2, get_double(frame + 8 * EPSILON),
         get_double(frame + 8 * DECAY), correction1, correction2,
     ))
 
 
-@unit("iiiiiiiiiiiiiiiiii")
-def gradient_rows(like: Any, frame: int, chunk: int, m: int, n: int, k: int, a: int, a_row: int, a_step: int, a_tile: int, b: int,
+@unit("iiiiiiiiiiiiiiiiiii")
+def gradient_rows(like: Any, frame: int, clock: int, chunk: int, m: int, n: int, k: int, a: int, a_row: int, a_step: int, a_tile: int, b: int,
                   b_step: int, b_panel: int, w: int, w_row: int, gradient: int, moment: int, square: int, scratch: int) -> int:
     """Gradient of m rows and at most one group of n columns, and what becomes of it.
 
@@ -78,60 +78,71 @@ def gradient_rows(like: Any, frame: int, chunk: int, m: int, n: int, k: int, a: 
     elif chunk != ONLY:
         invoke("product", like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 1.0, -np.inf))
         if chunk == LAST_CHUNK and rule != GRADIENT_ONLY:
-            apply_rule(like, frame, whole, w, gradient, moment, square)
+            apply_rule(like, frame, clock, whole, w, gradient, moment, square)
     else:
         invoke("product", like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, scratch, w_row, PANEL_BYTES, 0.0, -np.inf))
-        apply_rule(like, frame, whole, w, scratch, moment, square)
+        apply_rule(like, frame, clock, whole, w, scratch, moment, square)
     return 0
 
 
-@unit("iiiiiiiiii")
-def update_layer(like: Any, frame: int, line: int, chunk: int, first: int, last: int, with_bias: int, x: int, x_row: int, k: int, scratch: int) -> int:
-    """Gradients and updates of rows ``first`` to ``last`` of a layer's weight, and of its bias if told so.
+@unit("iiiiiiiiiiiii")
+def update_layer(like: Any, frame: int, line: int, clock: int, chunk: int, first: int, last: int, first_panel: int, last_panel: int,
+                 with_bias: int, x: int, x_row: int, k: int, scratch: int) -> int:
+    """Gradients and updates of a part of a layer's weight, and of its bias if told so.
 
     Parameters
     ----------
+    clock, chunk : int
+        Updates made before this step; what becomes of the gradient.
+    first, last, first_panel, last_panel : int
+        The part: rows, and panels of columns.
     x, x_row, k : int
         The layer's input for the k rows of the chunk. *Read*, as is the layer's DELTA.
     scratch : int
         Room for a packed block of rows, the packed delta and a block of gradients. *Written.*
     """
     size = size_of(like)
-    n = field(line, WIDTH)
-    weight_row, weight_panel = field(line, WEIGHT_ROW), field(line, WEIGHT_PANEL)
-    delta, delta_row = field(line, DELTA), field(line, HIDDEN_ROW)
-    panel_columns = PANEL_BYTES // size
-    panels = (n + panel_columns - 1) // panel_columns
-    b, b_step, b_panel = delta, delta_row, PANEL_BYTES
-    if with_bias and field(line, BIAS) != 0:
-        invoke("gradient_rows", like, (frame, chunk, 1, n, k, get_int(frame + 8 * ONE), 0, 0, 0, delta, delta_row, PANEL_BYTES, field(line, BIAS),
-                         n * size, field(line, BIAS_GRADIENT), field(line, BIAS_MOMENT), field(line, BIAS_SQUARE), scratch))
-    if last <= first:
+    columns = PANEL_BYTES // size
+    n = min(field(line, WIDTH), last_panel * columns) - first_panel * columns
+    if n <= 0:
         return 0
+    panels = last_panel - first_panel
+    weight_row, weight_panel = field(line, WEIGHT_ROW), field(line, WEIGHT_PANEL)
+    across, skipped = first_panel * PANEL_BYTES, first_panel * weight_panel
+    delta, delta_row = field(line, DELTA) + across, field(line, HIDDEN_ROW)
+    if with_bias and field(line, BIAS) != 0:
+        invoke("gradient_rows", like, (
+            frame, clock, chunk, 1, n, k, get_int(frame + 8 * ONE), 0, 0, 0, delta, delta_row, PANEL_BYTES, field(line, BIAS) + across,
+            n * size, field(line, BIAS_GRADIENT) + across, field(line, BIAS_MOMENT) + across, field(line, BIAS_SQUARE) + across, scratch,
+        ))
+    b, b_step, b_panel = delta, delta_row, PANEL_BYTES
     # a packed operand pays for itself where several tiles read it
     if panels > 1 and last - first > 2 * MAX_ROWS:
         b, b_step, b_panel = scratch, PANEL_BYTES, k * PANEL_BYTES
         invoke("pack_panels", like, (k, n, delta, delta_row, b, b_panel))
         scratch += panels * b_panel
     block = field(line, WEIGHT_BLOCK)
-    packs = panels > 1
     gradients = scratch + (block + MAX_ROWS) * k * size + 2 * PANEL_BYTES
     for i in range(first, last, block):
         m = min(block, last - i)
         a, a_row, a_step, a_tile = x + i * size, size, x_row, 0
-        if packs:
+        if panels > 1:
             invoke("pack_tiles", like, (m, k, a, x_row, scratch))
             a, a_step, a_tile = scratch, MAX_ROWS * size, k * MAX_ROWS * size
-        start = i * weight_row
+        start = i * weight_row + skipped
         if weight_row != PANEL_BYTES:
-            invoke("gradient_rows", like, (frame, chunk, m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, field(line, WEIGHT) + start, weight_row,
-                             field(line, GRADIENT) + start, field(line, MOMENT) + start, field(line, SQUARE) + start, gradients))
+            invoke("gradient_rows", like, (
+                frame, clock, chunk, m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, field(line, WEIGHT) + start, weight_row,
+                field(line, GRADIENT) + start, field(line, MOMENT) + start, field(line, SQUARE) + start, gradients,
+            ))
         else:
             for panel in range(panels):
                 place = start + panel * weight_panel
-                invoke("gradient_rows", like, (frame, chunk, m, min(panel_columns, n - panel * panel_columns), k, a, a_row, a_step, a_tile,
-                                 b + panel * b_panel, b_step, PANEL_BYTES, field(line, WEIGHT) + place, weight_row,
-                                 field(line, GRADIENT) + place, field(line, MOMENT) + place, field(line, SQUARE) + place, gradients))
+                invoke("gradient_rows", like, (
+                    frame, clock, chunk, m, min(columns, n - panel * columns), k, a, a_row, a_step, a_tile,
+                    b + panel * b_panel, b_step, PANEL_BYTES, field(line, WEIGHT) + place, weight_row,
+                    field(line, GRADIENT) + place, field(line, MOMENT) + place, field(line, SQUARE) + place, gradients,
+                ))
     return 0
 
 
