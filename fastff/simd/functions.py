@@ -4,8 +4,8 @@ Each formula is written once in the vocabulary of `fastff.simd.vocabulary`. What
 
 * ``exp(x) = 2**k (1 + u)`` with ``u = expm1(r)`` and ``r = x - k ln 2`` between -ln 2 / 2 and ln 2 / 2; ln 2 is split
   in two so that the first product is exact with and without fused multiply-add (Cody and Waite, 1980).
-* Arguments of the exponential are never positive, so nothing overflows. Results below the normal range come from a
-  power of two that is `SHIFT` too large and one last product, which rounds once.
+* Arguments of the exponential are never positive, so nothing overflows; ``2**k`` is multiplied last, so that a result
+  below the normal range is rounded once.
 * ``log1p`` and ``log`` are ``2 artanh(s)``, ``s = e / (2 + e)``.
 * The normal tail is ``Phi(-a) = exp(-a²/2) P(q) / (a + K)`` with ``q = (a - K) / (a + K)``, and a² in two parts.
 
@@ -33,12 +33,7 @@ class _Constants:
     ln2_high, ln2_low : float
         ln 2 in two parts, the first short enough for its product with any exponent to be exact.
     lowest : float
-        Below it, exp(x) and x exp(x) round to zero: so far below that x86 does it without the microcode that takes
-        100 cycles for results near the smallest number.
-    deep : float
-        Below it, exp(x) and its products may leave the normal range.
-    shift : float
-        Exponent borrowed there.
+        Below it, exp(x) and x exp(x) round to zero. They are set to it: an underflow takes x86 100 cycles.
     vanish : float
         Below it, expm1(x) rounds to -1.
     tiny : float
@@ -58,8 +53,6 @@ class _Constants:
     ln2_high: float
     ln2_low: float
     lowest: float
-    deep: float
-    shift: int
     vanish: float
     tiny: float
     exp: tuple[float, ...]
@@ -73,8 +66,6 @@ _SINGLE = _Constants(
     ln2_high=0.693359375,
     ln2_low=-2.12194440e-4,
     lowest=-120.0,
-    deep=-80.0,
-    shift=64,
     vanish=-20.0,
     tiny=2.0**-126,
     # 3.1e-9
@@ -101,8 +92,6 @@ _DOUBLE = _Constants(
     ln2_high=6.93147180369123816490e-01,
     ln2_low=1.90821492927058770002e-10,
     lowest=-760.0,
-    deep=-690.0,
-    shift=128,
     vanish=-50.0,
     tiny=2.0**-1022,
     # 3.7e-18
@@ -166,45 +155,41 @@ def _constants(o: Vocabulary) -> _Constants:
     return _SINGLE if o.single else _DOUBLE
 
 
-def _reduced(o: Vocabulary, x: Any, low: Any = None) -> tuple[Any, Any]:
-    """Give u and t of ``exp(x + low) = (1 + u) 2**k``, ``t = k + o.anchor``."""
+def _reduced(o: Vocabulary, x: Any, low: Any = None) -> tuple[Any, Any, Any]:
+    """Give u, k and t of ``exp(x + low) = (1 + u) 2**k``, ``t = k + o.anchor``."""
     c = _constants(o)
     t = o.fma(x, 1 / math.log(2), o.anchor)
     k = t - o.anchor
     r = o.fma(k, -c.ln2_low, o.fma(k, -c.ln2_high, x))
     if low is not None:
         r = r + low
-    return o.fma(r * r, polynomial(o, r, c.exp), r), t
-
-
-def _scaled_exp(o: Vocabulary, x: Any, low: Any = None) -> tuple[Any, Any]:
-    """Give m and s, both normal, of ``exp(x + low) = m s`` for ``lowest <= x <= 0``; s is 1 except where x is deep."""
-    c = _constants(o)
-    u, t = _reduced(o, x, low)
-    deep = x < c.deep
-    power = o.power(t + o.select(deep, float(c.shift), 0.0))
-    return o.fma(u, power, power), o.select(deep, 2.0**-c.shift, 1.0)
+    return o.fma(r * r, polynomial(o, r, c.exp), r), k, t
 
 
 def exp(o: Vocabulary, x: Any) -> Any:
-    """``exp(x)`` of any x."""
+    """``exp(x)``."""
     c = _constants(o)
-    x = o.at_most(o.at_least(x, c.lowest), -c.lowest)
-    u, t = _reduced(o, x)
-    deep, high = x < c.deep, x > -c.deep
-    power = o.power(t + o.select(deep, float(c.shift), o.select(high, -float(c.shift), 0.0)))
-    return o.fma(u, power, power) * o.select(deep, 2.0**-c.shift, o.select(high, 2.0**c.shift, 1.0))
+    u, k, _ = _reduced(o, o.at_most(o.at_least(x, c.lowest), -c.lowest))
+    return o.ldexp(u + 1.0, k)
 
 
 def exp_negative(o: Vocabulary, x: Any) -> Any:
     """``exp(x)`` where x is not positive."""
-    m, s = _scaled_exp(o, o.at_least(x, _constants(o).lowest))
-    return m * s
+    u, k, _ = _reduced(o, x)
+    return o.select(x < _constants(o).lowest, 0.0, o.ldexp(u + 1.0, k))
+
+
+def exp_difference(o: Vocabulary, x: Any, top: Any) -> Any:
+    """``exp(x - top)`` where x is not above top, with what the difference loses by rounding (Knuth's sum, 1969)."""
+    d = x - top
+    back = d - x
+    u, k, _ = _reduced(o, d, (x - (d - back)) - (top + back))
+    return o.select(d < _constants(o).lowest, 0.0, o.ldexp(u + 1.0, k))
 
 
 def expm1_negative(o: Vocabulary, x: Any) -> Any:
     """``exp(x) - 1`` where x is not positive."""
-    u, t = _reduced(o, o.at_least(x, _constants(o).vanish))
+    u, _, t = _reduced(o, o.at_least(x, _constants(o).vanish))
     power = o.power(t)
     return o.fma(power, u, power - 1.0)
 
@@ -220,8 +205,8 @@ def log(o: Vocabulary, x: Any) -> Any:
     """``log(x)`` of any x: -inf at 0, NaN below."""
     c = _constants(o)
     small = x < c.tiny
-    m, k = o.split(o.select(small, x * 2.0**c.shift, x))
-    k = k - o.select(small, float(c.shift), 0.0)
+    m, k = o.split(o.select(small, x * 2.0**64, x))
+    k = k - o.select(small, 64.0, 0.0)
     f = m - 1.0
     s = f / (f + 2.0)
     w = s * s
@@ -261,11 +246,13 @@ def elu(o: Vocabulary, x: Any) -> Any:
 
 def silu(o: Vocabulary, x: Any) -> Any:
     """``x / (1 + exp(-x))``."""
-    c = _constants(o)
-    m, s = _scaled_exp(o, o.at_least(-o.absolute(x), c.lowest))
+    size, lowest = -o.absolute(x), _constants(o).lowest
+    u, k, _ = _reduced(o, size)
+    m = u + 1.0
+    e = o.select(size < lowest, 0.0, o.ldexp(m, k))
     below = x < 0.0
-    value = o.at_least(x, c.lowest) * o.select(below, m, 1.0) / o.fma(m, s, 1.0)
-    return value * o.select(below, s, 1.0)
+    value = x * o.select(below, m, 1.0) / (e + 1.0)
+    return o.select(x < lowest, 0.0, o.ldexp(value, o.select(below, k, 0.0)))
 
 
 def softplus(o: Vocabulary, x: Any) -> Any:
@@ -274,23 +261,25 @@ def softplus(o: Vocabulary, x: Any) -> Any:
 
 
 def _normal_tail(o: Vocabulary, x: Any) -> tuple[Any, Any, Any, Any]:
-    """Give a, m, s, R: ``a = min(|x|, far)``, ``exp(-a²/2) = m s``, ``Phi(-a) = m s R``."""
+    """Give a, m, k, R: ``a = min(|x|, far)``, ``exp(-a²/2) = m 2**k``, ``Phi(-a) = m 2**k R``."""
     c = _constants(o)
     a = o.at_most(o.absolute(x), c.far)
     square = a * a
-    m, s = _scaled_exp(o, square * -0.5, o.residual(square, a, a) * 0.5)
+    u, k, _ = _reduced(o, square * -0.5, o.residual(square, a, a) * 0.5)
     bottom = a + c.middle
     t = 1.0 / bottom
     # what t lacks of the reciprocal: at small a the polynomial would make three units of one
     lack = o.fma(bottom - c.middle - a, t, o.residual(1.0, t, bottom))
     q = o.fma(t * lack, -2.0 * c.middle, o.fma(t, -2.0 * c.middle, 1.0))
-    return a, m, s, polynomial(o, q, c.tail) * o.fma(t, lack, t)
+    return a, u + 1.0, k, polynomial(o, q, c.tail) * o.fma(t, lack, t)
 
 
 def gelu(o: Vocabulary, x: Any) -> Any:
     """``x Phi(x)``, Phi the normal distribution function: for ``x > 0``, ``x - x Phi(-x)``."""
-    a, m, s, ratio = _normal_tail(o, x)
-    return o.at_least(x, 0.0) - a * (m * ratio) * s
+    a, m, k, ratio = _normal_tail(o, x)
+    tail = o.select(x < -_constants(o).far, 0.0, o.ldexp(a * (m * ratio), k))
+    # the tail of a large x does not show
+    return o.at_least(x, 0.0) - o.select(x > 9.0, 0.0, tail)
 
 
 def sigmoid_pair(o: Vocabulary, x: Any) -> tuple[Any, Any]:
@@ -311,7 +300,7 @@ def silu_slope(o: Vocabulary, x: Any) -> Any:
 
 def gelu_slope(o: Vocabulary, x: Any) -> Any:
     """Derivative of `gelu` at x, ``Phi(x) + x exp(-x²/2) / √(2 pi)``."""
-    a, m, s, ratio = _normal_tail(o, x)
-    e = m * s
+    a, m, k, ratio = _normal_tail(o, x)
+    e = o.ldexp(m, k)
     tail = e * ratio
     return o.fma(o.copysign(a, x) * (2 * math.pi) ** -0.5, e, o.select(x < 0.0, tail, 1.0 - tail))

@@ -18,10 +18,10 @@ from fastff.simd.vocabulary import Lanes, Number
 Body = Callable[[Lanes, list[Number], list[ir.Value], ir.Value, ir.Value], tuple[list[Number], list[ir.Value]]]
 
 
-def stack_vector(v: Vectors) -> ir.Value:
-    """Address of room for a vector on the stack."""
+def stack_room(v: Vectors, vectors: int = 1) -> ir.Value:
+    """Address of room for some vectors on the stack."""
     with v.builder.goto_entry_block():
-        room = v.builder.alloca(v.type)
+        room = v.builder.alloca(v.type, vectors)
     return v.builder.ptrtoint(room, I64)
 
 
@@ -62,7 +62,7 @@ def sweep(
     whole = builder.sdiv(count, I64(v.width))
     rest = builder.srem(count, I64(v.width))
     done = builder.mul(whole, step)
-    rooms = [] if ROW.masked else [stack_vector(v) for _ in addresses]
+    rooms = [] if ROW.masked else [stack_room(v) for _ in addresses]
     tail_mask = v.first(rest)
     entry = builder.block
     start, loop, end, tail, leave = (

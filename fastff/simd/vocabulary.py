@@ -15,7 +15,8 @@ word                            meaning
 ``o.copysign(size, sign)``      magnitude of one, sign of the other
 ``o.root(x)``                   square root
 ``o.residual(c, a, b)``         c - a b, exact but for one rounding, where c is a b rounded
-``o.power(t)``                  2**k of ``t = k + o.anchor``, k an integer
+``o.power(t)``                  2**k of ``t = k + o.anchor``, where k is an integer and 2**k a normal number
+``o.ldexp(x, k)``               x 2**k, rounded once, for x not far from 1 and any integer k
 ``o.split(x)``                  m and k of ``x = m 2**k``, m between √½ and √2; x positive, not subnormal
 ==============================  ===============================================================
 
@@ -33,7 +34,7 @@ import numpy as np
 from llvmlite import ir
 
 from fastff._cpu import ROW
-from fastff.simd.lanes import Vectors
+from fastff.simd.lanes import I32, Vectors
 
 _MANTISSA = {True: 23, False: 52}  # bits
 _ROOT_HALF = {True: 0x3F3504F3, False: 0x3FE6A09E667F3BCD}  # bits of the square root of 1/2
@@ -56,6 +57,14 @@ def _residual(c: Any, a: Any, a_top: Any, b: Any, b_top: Any) -> Any:
     return ((c - a_top * b_top) - a_top * b_rest - a_rest * b_top) - a_rest * b_rest
 
 
+def _ldexp(o: Vocabulary, x: Any, k: Any) -> Any:
+    """``x 2**k`` by a power that stays normal and a second one, which rounds."""
+    step, low, high = (64.0, -60.0, 60.0) if o.single else (128.0, -960.0, 960.0)
+    shift = o.select(k < low, step, o.select(k > high, -step, 0.0))
+    rest = o.select(k < low, 2.0**-step, o.select(k > high, 2.0**step, 1.0))
+    return x * o.power(k + (shift + o.anchor)) * rest
+
+
 class Vocabulary(Protocol):
     """What a formula may say."""
 
@@ -71,6 +80,7 @@ class Vocabulary(Protocol):
     def root(self, x: Any) -> Any: ...
     def residual(self, c: Any, a: Any, b: Any) -> Any: ...
     def power(self, t: Any) -> Any: ...
+    def ldexp(self, x: Any, k: Any) -> Any: ...
     def split(self, x: Any) -> tuple[Any, Any]: ...
 
 
@@ -187,6 +197,18 @@ class Lanes:
         bits = self.builder.shl(self._bits(t), self._integer(_MANTISSA[self.single]))
         return self._number(self.builder.add(bits, self._integer(_ONE[self.single])))
 
+    def ldexp(self, x: Number, k: Number) -> Number:
+        v = self.vectors
+        if ROW.name != "avx512" or v.width * v.size != 64:
+            return _ldexp(self, x, k)
+        mask = ir.IntType(v.width)
+        kind = "ps" if self.single else "pd"
+        name = f"llvm.x86.avx512.mask.scalef.{kind}.512"
+        function = self.builder.module.globals.get(name) or ir.Function(
+            self.builder.module, ir.FunctionType(v.type, [v.type, v.type, v.type, mask, I32]), name
+        )
+        return self.wrap(self.builder.call(function, [x.value, k.value, x.value, mask(-1), I32(4)]))
+
     def split(self, x: Number) -> tuple[Number, Number]:
         builder, single = self.builder, self.single
         shifted = builder.add(self._bits(x), self._integer(_ONE[single] - _ROOT_HALF[single]))
@@ -250,6 +272,9 @@ class Arrays:
 
     def power(self, t: np.ndarray) -> np.ndarray:
         return ((self._bits(t) << _MANTISSA[self.single]) + self._word(_ONE[self.single])).view(self.dtype)
+
+    def ldexp(self, x: np.ndarray, k: np.ndarray) -> np.ndarray:
+        return _ldexp(self, x, k)
 
     def split(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         shifted = self._bits(x) + self._word(_ONE[self.single] - _ROOT_HALF[self.single])

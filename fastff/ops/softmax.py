@@ -1,0 +1,232 @@
+"""Softmax by rows, and its cross entropy in closed form.
+
+With ``top = max(z)`` and ``s = sum of exp(z - top)`` of a row, ``p = exp(z - top) / s``, and for targets y::
+
+    loss = sum(y) log(s) - sum(y (z - top))        terms where y is 0 are 0
+    d loss / dz = p sum(y) - y
+
+Sums are made in float64, lane by lane and then over the lanes in a fixed order: they depend on the number of columns
+only. Rows of one or two vectors stay in registers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from fastff._jit import intrinsic, unit
+from fastff.simd import functions as f
+from fastff.simd.lanes import I64, Vectors
+from fastff.simd.memory import view
+from fastff.simd.reduce import DOUBLE, compensated_add, maximum, narrow, total, wide, wide_zero
+from fastff.simd.sweep import stack_room, sweep
+from fastff.simd.vocabulary import Arrays, Lanes, Number
+
+_SLOTS = 16  # rows that are copied at once
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a row is compared with.
+
+    Attributes
+    ----------
+    address : ir.Value
+        Where the row's targets are, or any address that may be read as far.
+    y : function
+        ``y(loaded, index)``: the targets, from what was loaded there and the index of the first lane.
+    scale : Number
+        Factor of the gradient.
+    """
+
+    address: ir.Value
+    y: Callable[[Number, ir.Value], Number]
+    scale: Number
+
+
+class _Row:
+    """Emits the softmax of a row, or with targets its loss and gradient."""
+
+    def __init__(self, v: Vectors, columns: ir.Value, z: ir.Value, out: ir.Value, targets: Targets | None) -> None:
+        self.v, self.o, self.columns, self.z, self.out, self.targets = v, Lanes(v), columns, z, out, targets
+
+    def emit(self) -> ir.Value:
+        """Give the loss (float64), 0 without targets."""
+        v, builder = self.v, self.v.builder
+        leave = builder.append_basic_block("row.done")
+        losses = []
+        for vectors in (1, 2):
+            fits, longer = builder.append_basic_block(f"row.{vectors}"), builder.append_basic_block("row.longer")
+            builder.cbranch(builder.icmp_signed("<=", self.columns, I64(vectors * v.width)), fits, longer)
+            builder.position_at_end(fits)
+            losses.append((self._in_registers(vectors), builder.block))
+            builder.branch(leave)
+            builder.position_at_end(longer)
+        losses.append((self._in_sweeps(), builder.block))
+        builder.branch(leave)
+        builder.position_at_end(leave)
+        loss = builder.phi(DOUBLE)
+        for value, block in losses:
+            loss.add_incoming(value, block)
+        return loss
+
+    def _exponential(self, x: Number, top: Number, mask: ir.Value | None) -> Number:
+        e = f.exp_difference(self.o, x, top)
+        return e if mask is None else self.o.select(mask, e, 0.0)
+
+    def _dot(self, y: Number, x: Number, top: Number) -> Number:
+        return self.o.select(y == 0.0, 0.0, y * (x - top))
+
+    def _finish(self, sums: list[ir.Value]) -> tuple[ir.Value, Number]:
+        """The loss; 1 / s, in gradients times sum(y)."""
+        v, builder = self.v, self.v.builder
+        s, *others = (total(v, each) for each in sums)
+        factor = builder.fdiv(DOUBLE(1.0), s)
+        loss = DOUBLE(0.0)
+        if others:
+            weight, dot = others
+            factor = builder.fmul(factor, weight)
+            loss = builder.fsub(builder.fmul(weight, _scalar_log(builder, s)), dot)
+        return loss, self.o.splat(narrow(v, factor))
+
+    def _result(self, e: Number, factor: Number, y: Number | None) -> Number:
+        if self.targets is None or y is None:
+            return e * factor
+        return self.o.fma(e, factor, -y) * self.targets.scale
+
+    def _in_registers(self, vectors: int) -> ir.Value:
+        v, o, builder = self.v, self.o, self.v.builder
+        places = [I64(i * v.width * v.size) for i in range(vectors)]
+        masks: list[ir.Value | None] = [None] * vectors
+        masks[-1] = v.first(builder.sub(self.columns, I64((vectors - 1) * v.width)))
+        x = [o.wrap(v.load(builder.add(self.z, place), mask)) for place, mask in zip(places, masks)]
+        largest = o.select(masks[-1], x[-1], -math.inf)
+        for each in x[:-1]:
+            largest = o.select(each > largest, each, largest)
+        top = o.splat(maximum(v, largest.value))
+        e = [self._exponential(each, top, mask) for each, mask in zip(x, masks)]
+        sums = [self._sum(e)]
+        y: list[Any] = [None] * vectors
+        if self.targets is not None:
+            loaded = [o.wrap(v.load(builder.add(self.targets.address, p), m)) for p, m in zip(places, masks)]
+            y = [self.targets.y(each, I64(i * v.width)) for i, each in enumerate(loaded)]
+            sums += [self._sum(y), self._sum([self._dot(*each, top) for each in zip(y, x)])]
+        loss, factor = self._finish(sums)
+        for place, mask, each, target in zip(places, masks, e, y):
+            v.store(self._result(each, factor, target).value, builder.add(self.out, place), mask)
+        return loss
+
+    def _sum(self, x: list[Number]) -> ir.Value:
+        sums = wide(self.v, x[0])
+        for each in x[1:]:
+            sums = self.v.builder.fadd(sums, wide(self.v, each))
+        return sums
+
+    def _in_sweeps(self) -> ir.Value:
+        v, o, targets = self.v, self.o, self.targets
+        extra = [] if targets is None else [targets.address]
+
+        def larger(o: Lanes, x: list, carry: list, mask: ir.Value, index: ir.Value) -> tuple[list, list]:
+            top = o.wrap(carry[0])
+            return [], [o.select(o.select(mask, x[0], -math.inf) > top, x[0], top).value]
+
+        def powers(o: Lanes, x: list, carry: list, mask: ir.Value, index: ir.Value) -> tuple[list, list]:
+            e = self._exponential(x[0], top, mask)
+            sums = compensated_add(v, carry[0], carry[1], wide(v, e))
+            if targets is not None:
+                y = o.select(mask, targets.y(x[1], index), 0.0)
+                for total, term in zip(carry[2:], (y, self._dot(y, x[0], top))):
+                    sums.append(v.builder.fadd(total, wide(v, term)))
+            return [e], sums
+
+        def results(o: Lanes, x: list, carry: list, mask: ir.Value, index: ir.Value) -> tuple[list, list]:
+            return [self._result(x[0], factor, targets.y(x[1], index) if targets is not None else None)], []
+
+        (largest,) = sweep(v, self.columns, [self.z], [], larger, [v.constant(-math.inf)])
+        top = o.splat(maximum(v, largest))
+        start = [wide_zero(v)] * (4 if extra else 2)
+        s, lost, *others = sweep(v, self.columns, [self.z, *extra], [self.out], powers, start)
+        loss, factor = self._finish([v.builder.fadd(s, lost), *others])
+        sweep(v, self.columns, [self.out, *extra], [self.out], results)
+        return loss
+
+
+def _scalar_log(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
+    """Natural logarithm of a float64."""
+    v = Vectors(builder, types.float64, 2)
+    o = Lanes(v)
+    return builder.extract_element(f.log(o, o.splat(x)).value, ir.IntType(32)(0))
+
+
+def emit_row(v: Vectors, columns: ir.Value, z: ir.Value, out: ir.Value, targets: Targets | None = None) -> ir.Value:
+    """Emit the softmax of the row at z into the row at out; with targets its gradient instead, and give the loss."""
+    return _Row(v, columns, z, out, targets).emit()
+
+
+def rows_value(z: np.ndarray) -> np.ndarray:
+    """Softmax of the last axis by NumPy, by the formulas that are compiled."""
+    with np.errstate(all="ignore"):
+        e = f.exp_difference(Arrays(z.dtype), z, z.max(axis=-1, keepdims=True))
+        return e * (1 / e.sum(axis=-1, keepdims=True, dtype=np.float64)).astype(z.dtype)
+
+
+def _softmax_rows_twin(like: Any, rows: int, columns: int, z: int, z_row: int) -> None:
+    for i in range(rows):
+        row = view(z + i * z_row, like, columns)
+        row[:] = rows_value(row)
+
+
+@intrinsic(_softmax_rows_twin)
+def _softmax_rows(typing_context: Any, like: Any, rows: Any, columns: Any, z: Any, z_row: Any) -> Any:
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        _, rows, columns, z, z_row = values
+        v = Vectors(builder, like)
+        width, step, slot = I64(v.width), I64(v.width * v.size), I64(2 * v.width * v.size)
+        room = stack_room(v, 2 * _SLOTS)
+        # short rows are copied first: a load just behind a masked store waits for it to reach the cache (40 ns a row)
+        short = builder.icmp_signed("<=", columns, builder.mul(I64(2), width))
+        blocks = builder.sdiv(builder.add(rows, I64(_SLOTS - 1)), I64(_SLOTS))
+        with cgutils.for_range(builder, blocks) as block:
+            first = builder.mul(block.index, I64(_SLOTS))
+            left = builder.sub(rows, first)
+            count = builder.select(builder.icmp_signed("<", left, I64(_SLOTS)), left, I64(_SLOTS))
+            start = builder.add(z, builder.mul(first, z_row))
+            with builder.if_then(short), cgutils.for_range(builder, count) as row:
+                origin = builder.add(start, builder.mul(row.index, z_row))
+                copy = builder.add(room, builder.mul(row.index, slot))
+                v.store(v.load(origin, v.first(columns)), copy)
+                with builder.if_then(builder.icmp_signed(">", columns, width)):
+                    rest = v.load(builder.add(origin, step), v.first(builder.sub(columns, width)))
+                    v.store(rest, builder.add(copy, step))
+            source = builder.select(short, room, start)
+            source_row = builder.select(short, slot, z_row)
+            with cgutils.for_range(builder, count) as row:
+                origin = builder.add(source, builder.mul(row.index, source_row))
+                emit_row(v, columns, origin, builder.add(start, builder.mul(row.index, z_row)))
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.int64] * 4), codegen
+
+
+@unit("iiii")
+def softmax(like, rows, columns, z, z_row):
+    """``z[i] = exp(z[i] - max(z[i])) / sum of exp(z[i] - max(z[i]))`` for every row, in place.
+
+    A row with a NaN or +inf becomes NaN; -inf gives 0.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Shape.
+    z, z_row : int
+        Address, and bytes from row to row. *Updated.*
+    """
+    _softmax_rows(like, rows, columns, z, z_row)
+    return 0
