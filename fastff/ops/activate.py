@@ -15,9 +15,9 @@ from numba import types
 from fastff._jit import intrinsic, unit
 from fastff.ops.activations import ELU, GELU, IDENTITY, LEAKY_RELU, LEAKY_SLOPE, RELU, SIGMOID, SILU, SOFTPLUS, TANH
 from fastff.simd import functions as f
-from fastff.simd.lanes import I64, Vectors
+from fastff.simd.lanes import Vectors
 from fastff.simd.memory import view
-from fastff.simd.sweep import sweep
+from fastff.simd.sweep import sweep, switch
 from fastff.simd.vocabulary import Arrays
 
 _FORMULAS = {
@@ -53,19 +53,6 @@ def slope(code: int, x: np.ndarray) -> np.ndarray:
     """Derivative by NumPy, from the output, or for gelu and silu from the input."""
     with np.errstate(all="ignore"):
         return np.ones_like(x) if code == IDENTITY else _SLOPES[code](Arrays(x.dtype), x)
-
-
-def switch(builder: ir.IRBuilder, code: ir.Value, cases: Any, emit: Any) -> None:
-    """Emit ``emit(case)`` for every case, and a jump to the one that `code` (int64) says; none for an unknown code."""
-    leave = builder.append_basic_block("known")
-    jump = builder.switch(code, leave)
-    for case in cases:
-        block = builder.append_basic_block(f"case.{case}")
-        jump.add_case(I64(case), block)
-        builder.position_at_end(block)
-        emit(case)
-        builder.branch(leave)
-    builder.position_at_end(leave)
 
 
 def _activate_twin(like: Any, code: int, n: int, z: int, h: int) -> None:

@@ -7,7 +7,7 @@ way in and out is masked. So the body is emitted once, and the loop over whole v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from llvmlite import ir
 
@@ -141,3 +141,16 @@ def sweep(
         builder.branch(leave)
     builder.position_at_end(leave)
     return result_state
+
+
+def switch(builder: ir.IRBuilder, code: ir.Value, cases: Iterable[int], emit: Callable[[int], None]) -> None:
+    """Emit ``emit(case)`` for every case, and a jump to the one that `code` (int64) says; none for an unknown code."""
+    leave = builder.append_basic_block("known")
+    jump = builder.switch(code, leave)
+    for case in cases:
+        block = builder.append_basic_block(f"case.{case}")
+        jump.add_case(I64(case), block)
+        builder.position_at_end(block)
+        emit(case)
+        builder.branch(leave)
+    builder.position_at_end(leave)
