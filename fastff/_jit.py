@@ -136,7 +136,10 @@ class Unit:
             letters = {"i": types.int64, "d": types.float64}
             signature = types.int64(_SCALARS[dtype], *(letters[letter] for letter in self.arguments))
             compiled = CFunc(self.function, (signature.args, signature.return_type), {}, {"nopython": True, "error_model": "numpy"})
-            compiled._cache = PackageCache(self.function)
+            try:
+                compiled._cache = PackageCache(self.function)
+            except RuntimeError:  # nowhere to keep files: compiled anew in each process
+                pass
             # a unit that is not in the cache takes long enough to be announced
             if not _is_cached(compiled):
                 for watcher in _watchers:
@@ -198,6 +201,8 @@ def invoke(typing_context: Any, name: Any, like: Any, arguments: Any) -> Any:
 
 def _is_cached(compiled: CFunc) -> bool:
     cache: Any = compiled._cache
+    if not isinstance(cache, PackageCache):
+        return False
     index = cache._cache_file._load_index()
     codegen = compiled._targetdescr.target_context.codegen()
     return cache._index_key(compiled._sig, codegen) in index
