@@ -19,13 +19,16 @@ def pack_tiles(like: Any, m: int, k: int, a: int, a_step: int, packed: int) -> i
     is used. *packed* is written, and needs room for one vector more.
     """
     size = size_of(like)
+    columns = PANEL_BYTES // size
     tiles = (m + MAX_ROWS - 1) // MAX_ROWS
     if tiles == 0:
         return 0
     height, taller = m // tiles, m % tiles
     for t in range(tiles):
         rows = height + 1 if t < taller else height
-        copy_rows(like, rows, 0, k, a, a_step, packed, MAX_ROWS * size)
+        # where registers are short a tile is higher than two vectors; a part must then not write into the next one
+        for i in range(0, rows, columns):
+            copy_rows(like, min(columns, rows - i), int(rows > columns), k, a + i * size, a_step, packed + i * size, MAX_ROWS * size)
         a += rows * size
         packed += k * MAX_ROWS * size
     return 0

@@ -186,8 +186,8 @@ def tile(typing_context: Any, rows: Any, vectors: Any, columns: Any, depth: Any,
         leave = builder.append_basic_block("leave")
         shapes = [(r, n) for n in range(1, MAX_VECTORS + 1) for r in range(1, MAX_ROWS + 1)]
         index = builder.add(builder.mul(builder.sub(x["vectors"], I64(1)), I64(MAX_ROWS)), builder.sub(x["rows"], I64(1)))
-        switch = builder.switch(index, leave)
         full = None if ROW.masked else builder.icmp_signed("==", x["columns"], builder.mul(x["vectors"], I64(v.width)))
+        switch = builder.switch(index, leave)
         for case, (r, n) in enumerate(shapes):
             block = builder.append_basic_block(f"tile.{r}x{n}")
             switch.add_case(I64(case), block)
