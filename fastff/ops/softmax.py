@@ -61,21 +61,24 @@ class _Row:
         """Give the loss (float64), 0 without targets."""
         v, builder = self.v, self.v.builder
         leave = builder.append_basic_block("row.done")
-        losses = []
+        ends = []
         for vectors in (1, 2):
             fits, longer = builder.append_basic_block(f"row.{vectors}"), builder.append_basic_block("row.longer")
             builder.cbranch(builder.icmp_signed("<=", self.columns, I64(vectors * v.width)), fits, longer)
             builder.position_at_end(fits)
-            losses.append((self._in_registers(vectors), builder.block))
+            ends.append((self._in_registers(vectors), builder.block))
             builder.branch(leave)
             builder.position_at_end(longer)
-        losses.append((self._in_sweeps(), builder.block))
+        ends.append((self._in_sweeps(), builder.block))
         builder.branch(leave)
         builder.position_at_end(leave)
-        loss = builder.phi(DOUBLE)
-        for value, block in losses:
-            loss.add_incoming(value, block)
-        return loss
+        if self.targets is None:
+            return DOUBLE(0.0)
+        s, weight, dot = (builder.phi(DOUBLE) for _ in range(3))
+        for sums, block in ends:
+            for merged, value in zip((s, weight, dot), sums, strict=True):
+                merged.add_incoming(value, block)
+        return builder.fsub(builder.fmul(weight, _scalar_log(builder, s)), dot)
 
     def _exponential(self, x: Number, top: Number, mask: ir.Value | None) -> Number:
         e = f.exp_difference(self.o, x, top)
@@ -84,24 +87,20 @@ class _Row:
     def _dot(self, y: Number, x: Number, top: Number) -> Number:
         return self.o.select(y == 0.0, 0.0, y * (x - top))
 
-    def _finish(self, sums: list[ir.Value]) -> tuple[ir.Value, Number]:
-        """The loss; 1 / s, in gradients times sum(y)."""
-        v, builder = self.v, self.v.builder
-        s, *others = (total(v, each) for each in sums)
-        factor = builder.fdiv(DOUBLE(1.0), s)
-        loss = DOUBLE(0.0)
-        if others:
-            weight, dot = others
-            factor = builder.fmul(factor, weight)
-            loss = builder.fsub(builder.fmul(weight, _scalar_log(builder, s)), dot)
-        return loss, self.o.splat(narrow(v, factor))
+    def _factor(self, sums: list[ir.Value]) -> Number:
+        """What exponentials are multiplied with: 1 / s, in gradients times sum(y)."""
+        builder = self.v.builder
+        factor = builder.fdiv(DOUBLE(1.0), sums[0])
+        if len(sums) > 1:
+            factor = builder.fmul(factor, sums[1])
+        return self.o.splat(narrow(self.v, factor))
 
     def _result(self, e: Number, factor: Number, y: Number | None) -> Number:
         if self.targets is None or y is None:
             return e * factor
         return self.o.fma(e, factor, -y) * self.targets.scale
 
-    def _in_registers(self, vectors: int) -> ir.Value:
+    def _in_registers(self, vectors: int) -> list[ir.Value]:
         v, o, builder = self.v, self.o, self.v.builder
         places = [I64(i * v.width * v.size) for i in range(vectors)]
         masks: list[ir.Value | None] = [None] * vectors
@@ -118,10 +117,11 @@ class _Row:
             loaded = [o.wrap(v.load(builder.add(self.targets.address, p), m)) for p, m in zip(places, masks)]
             y = [self.targets.y(each, I64(i * v.width)) for i, each in enumerate(loaded)]
             sums += [self._sum(y), self._sum([self._dot(*each, top) for each in zip(y, x)])]
-        loss, factor = self._finish(sums)
+        totals = [total(v, each) for each in sums]
+        factor = self._factor(totals)
         for place, mask, each, target in zip(places, masks, e, y):
             v.store(self._result(each, factor, target).value, builder.add(self.out, place), mask)
-        return loss
+        return totals
 
     def _sum(self, x: list[Number]) -> ir.Value:
         sums = wide(self.v, x[0])
@@ -129,7 +129,7 @@ class _Row:
             sums = self.v.builder.fadd(sums, wide(self.v, each))
         return sums
 
-    def _in_sweeps(self) -> ir.Value:
+    def _in_sweeps(self) -> list[ir.Value]:
         v, o, targets = self.v, self.o, self.targets
         extra = [] if targets is None else [targets.address]
 
@@ -142,8 +142,8 @@ class _Row:
             sums = compensated_add(v, carry[0], carry[1], wide(v, e))
             if targets is not None:
                 y = o.select(mask, targets.y(x[1], index), 0.0)
-                for total, term in zip(carry[2:], (y, self._dot(y, x[0], top))):
-                    sums.append(v.builder.fadd(total, wide(v, term)))
+                for before, term in zip(carry[2:], (y, self._dot(y, x[0], top))):
+                    sums.append(v.builder.fadd(before, wide(v, term)))
             return [e], sums
 
         def results(o: Lanes, x: list, carry: list, mask: ir.Value, index: ir.Value) -> tuple[list, list]:
@@ -153,9 +153,10 @@ class _Row:
         top = o.splat(maximum(v, largest))
         start = [wide_zero(v)] * (4 if extra else 2)
         s, lost, *others = sweep(v, self.columns, [self.z, *extra], [self.out], powers, start)
-        loss, factor = self._finish([v.builder.fadd(s, lost), *others])
+        totals = [total(v, each) for each in (v.builder.fadd(s, lost), *others)]
+        factor = self._factor(totals)
         sweep(v, self.columns, [self.out, *extra], [self.out], results)
-        return loss
+        return totals
 
 
 def _scalar_log(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:

@@ -9,150 +9,22 @@ Each formula is written once in the vocabulary of `fastff.simd.vocabulary`. What
 * ``log1p`` and ``log`` are ``2 artanh(s)``, ``s = e / (2 + e)``.
 * The normal tail is ``Phi(-a) = exp(-a²/2) P(q) / (a + K)`` with ``q = (a - K) / (a + K)``, and a² in two parts.
 
-Coefficients are minimax polynomials of relative error, found by Remez' exchange in 50 digits (mpmath) and rounded to
-the dtype; the remark at each says the error of the polynomial before rounding.
+Polynomials and bounds are in `fastff.simd.coefficients`.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
+from fastff.simd.coefficients import DOUBLE, SINGLE, Coefficients
 from fastff.simd.vocabulary import Vocabulary, polynomial
 
 LEAKY_SLOPE = 0.01
 
 
-@dataclass(frozen=True)
-class _Constants:
-    """What depends on the dtype.
-
-    Attributes
-    ----------
-    ln2_high, ln2_low : float
-        ln 2 in two parts, the first short enough for its product with any exponent to be exact.
-    lowest : float
-        Below it, exp(x) and x exp(x) round to zero. They are set to it: an underflow takes x86 100 cycles.
-    vanish : float
-        Below it, expm1(x) rounds to -1.
-    tiny : float
-        The smallest normal number.
-    exp : tuple
-        ``(expm1(r) - r) / r²`` for ``|r| <= ln 2 / 2``.
-    artanh : tuple
-        ``(artanh(√w) / √w - 1) / w`` for ``0 <= w <= 1/9``.
-    far : float
-        From it on, x Phi(-x) rounds to zero.
-    middle : float
-        K of the module's equation.
-    tail : tuple
-        P of the module's equation for ``0 <= a <= far``.
-    """
-
-    ln2_high: float
-    ln2_low: float
-    lowest: float
-    vanish: float
-    tiny: float
-    exp: tuple[float, ...]
-    artanh: tuple[float, ...]
-    far: float
-    middle: float
-    tail: tuple[float, ...]
-
-
-_SINGLE = _Constants(
-    ln2_high=0.693359375,
-    ln2_low=-2.12194440e-4,
-    lowest=-120.0,
-    vanish=-20.0,
-    tiny=2.0**-126,
-    # 3.1e-9
-    exp=(0.49999994, 0.1666652, 0.041668393, 0.00836878, 0.0013814496),
-    # 4.5e-9
-    artanh=(0.3333321, 0.20010765, 0.14000835, 0.14006442),
-    far=16.0,
-    middle=4.0,
-    # 1.0e-8
-    tail=(
-        0.75528514,
-        -0.60789657,
-        0.38713697,
-        -0.18652403,
-        0.06040276,
-        -0.007521952,
-        -0.0035058327,
-        0.0015663418,
-        0.00016671784,
-        -0.00013808259,
-    ),
-)
-_DOUBLE = _Constants(
-    ln2_high=6.93147180369123816490e-01,
-    ln2_low=1.90821492927058770002e-10,
-    lowest=-760.0,
-    vanish=-50.0,
-    tiny=2.0**-1022,
-    # 3.7e-18
-    exp=(
-        0.5000000000000011,
-        0.16666666666666408,
-        0.04166666666652943,
-        0.008333333333497358,
-        0.0013888888943875358,
-        0.0001984126950115741,
-        2.480149279994166e-05,
-        2.75575903642453e-06,
-        2.763036861363722e-07,
-        2.499907636139586e-08,
-    ),
-    # 1.3e-18
-    artanh=(
-        0.33333333333333154,
-        0.2000000000007762,
-        0.14285714274050945,
-        0.11111111977334158,
-        0.09090872221337468,
-        0.07693274585697182,
-        0.06650555580597559,
-        0.060525127027922974,
-        0.04172311022649467,
-        0.0850519948731497,
-    ),
-    far=39.0,
-    middle=4.0,
-    # 2.0e-17
-    tail=(
-        0.7552851304157515,
-        -0.6078966419718921,
-        0.3871374007422195,
-        -0.1865218579596655,
-        0.06039657489066677,
-        -0.007540188966433542,
-        -0.003479692361613677,
-        0.00163081845326259,
-        0.00013334424856857905,
-        -0.00023109490361237188,
-        -1.907844127685762e-06,
-        3.5144569294421176e-05,
-        7.149757866838753e-07,
-        -5.9200104249788226e-06,
-        -6.252285449868565e-07,
-        1.0218560862716154e-06,
-        2.641542122448536e-07,
-        -1.5659130042160732e-07,
-        -7.720985843990811e-08,
-        1.606902968038225e-08,
-        1.4618726141216548e-08,
-        -3.3906243101171973e-10,
-        -1.1965049360403493e-09,
-    ),
-)
-
-
-def _constants(o: Vocabulary) -> _Constants:
-    return _SINGLE if o.single else _DOUBLE
+def _constants(o: Vocabulary) -> Coefficients:
+    return SINGLE if o.single else DOUBLE
 
 
 def _reduced(o: Vocabulary, x: Any, low: Any = None) -> tuple[Any, Any, Any]:
@@ -194,7 +66,7 @@ def expm1_negative(o: Vocabulary, x: Any) -> Any:
     return o.fma(power, u, power - 1.0)
 
 
-def _log1p_unit(o: Vocabulary, e: Any) -> Any:
+def log1p_unit(o: Vocabulary, e: Any) -> Any:
     """``log(1 + e)`` for e from 0 to 1."""
     twice = (e + e) / (e + 2.0)
     w = 0.25 * twice * twice
@@ -257,7 +129,7 @@ def silu(o: Vocabulary, x: Any) -> Any:
 
 def softplus(o: Vocabulary, x: Any) -> Any:
     """``max(x, 0) + log(1 + exp(-|x|))``."""
-    return o.at_least(x, 0.0) + _log1p_unit(o, exp_negative(o, -o.absolute(x)))
+    return o.at_least(x, 0.0) + log1p_unit(o, exp_negative(o, -o.absolute(x)))
 
 
 def _normal_tail(o: Vocabulary, x: Any) -> tuple[Any, Any, Any, Any]:
