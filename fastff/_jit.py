@@ -24,7 +24,10 @@ from llvmlite import binding, ir
 from numba import config, extending, njit, types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.ccallback import CFunc
+from numba.core.datamodel.models import OpaqueModel
 from numba.core.errors import TypingError
+from numba.core.imputils import lower_constant
+from numba.extending import register_model, typeof_impl
 
 DISABLED = bool(config.DISABLE_JIT)
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -171,24 +174,46 @@ def symbol(name: str) -> str:
     return f"fastff_{name}"
 
 
-def _invoke_twin(name: str, like: Any, arguments: tuple[Any, ...]) -> int:
-    return _units[name].function(like, *arguments)
+class UnitType(types.Opaque):
+    """numba's type of one unit: nothing is known of it at run time but where its table stands."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        super().__init__(f"Unit({unit.name})")
 
 
-@intrinsic(_invoke_twin, prefer_literal=True)
-def invoke(typing_context: Any, name: Any, like: Any, arguments: Any) -> Any:
-    """``invoke("product", like, (m, n, ...))`` calls the unit of that name in the dtype of `like`, from compiled code."""
+register_model(UnitType)(OpaqueModel)
+
+
+@typeof_impl.register(Unit)
+def _type_of_unit(unit: Unit, context: Any) -> UnitType:
+    return UnitType(unit)
+
+
+@lower_constant(UnitType)
+def _unit_constant(context: Any, builder: ir.IRBuilder, kind: UnitType, unit: Unit) -> ir.Value:
+    return context.get_dummy_value()
+
+
+def _invoke_twin(unit: Unit, like: Any, arguments: tuple[Any, ...]) -> int:
+    return unit.function(like, *arguments)
+
+
+@intrinsic(_invoke_twin)
+def invoke(typing_context: Any, unit: Any, like: Any, arguments: Any) -> Any:
+    """``invoke(product, like, (m, n, ...))`` calls a unit in the dtype of `like`, from compiled code."""
     dtype = 0 if like == types.float32 else 1
     letters = "".join("i" if isinstance(kind, types.Integer) else "d" if kind == types.float64 else "?" for kind in arguments)
-    if letters != _units[name.literal_value].arguments:
-        raise TypingError(f"unit {name.literal_value} takes {_units[name.literal_value].arguments}, not {letters}")
-    signature = types.int64(name, like, arguments)
+    if letters != unit.unit.arguments:
+        raise TypingError(f"unit {unit.unit.name} takes {unit.unit.arguments}, not {letters}")
+    signature = types.int64(unit, like, arguments)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         i64 = ir.IntType(64)
-        table = builder.module.globals.get(symbol(name.literal_value))
+        name = symbol(unit.unit.name)
+        table = builder.module.globals.get(name)
         if table is None:
-            table = ir.GlobalVariable(builder.module, ir.ArrayType(i64, 2), symbol(name.literal_value))
+            table = ir.GlobalVariable(builder.module, ir.ArrayType(i64, 2), name)
         address = builder.load(builder.gep(table, [ir.IntType(32)(0), ir.IntType(32)(dtype)]))
         given = [values[1]] + [builder.extract_value(values[2], i) for i in range(len(arguments))]
         given = [context.cast(builder, v, kind, types.int64) if isinstance(kind, types.Integer) else v

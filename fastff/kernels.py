@@ -13,9 +13,9 @@ import numpy as np
 from numba.extending import overload, register_jitable
 
 from fastff._jit import invoke
-from fastff.gemm.product import PANEL_BYTES
+from fastff.gemm.product import PANEL_BYTES, product
 from fastff.ops.entry import Entry
-from fastff.ops.linear import PACKED_ROWS, scratch_bytes
+from fastff.ops.linear import PACKED_ROWS, gradient_product, linear_rows, relu_backward_rows, scratch_bytes
 
 __all__ = ["linear", "linear_relu", "relu_backward", "sgd_step", "sgd_step_bias", "weight_gradient"]
 
@@ -33,7 +33,7 @@ def _linear(x: Any, weight: Any, bias: Any, out: Any, floor: Any) -> bool:
         address = np.int64(bias.ctypes.data)
     size = x.itemsize
     scratch = np.empty(scratch_bytes(n, k, size) if m >= PACKED_ROWS else 1, np.uint8)
-    invoke("linear_rows", x.dtype.type(0), (
+    invoke(linear_rows, x.dtype.type(0), (
         m, n, k, x.ctypes.data, k * size, size, weight.ctypes.data, n * size, address, out.ctypes.data, n * size, floor,
         scratch.ctypes.data,
     ))
@@ -58,7 +58,7 @@ def _relu_backward(grad_output: Any, weight: Any, hidden: Any, out: Any) -> bool
         return False
     size = out.itemsize
     scratch = np.empty(scratch_bytes(n, k, size), np.uint8)
-    invoke("relu_backward_rows", out.dtype.type(0), (
+    invoke(relu_backward_rows, out.dtype.type(0), (
         m, n, k, grad_output.ctypes.data, k * size, size, weight.ctypes.data, k * size, hidden.ctypes.data, n * size,
         out.ctypes.data, n * size, scratch.ctypes.data,
     ))
@@ -86,7 +86,7 @@ def _gradient(x: Any, grad_output: Any, out: Any, rate: Any) -> bool:
         return False
     size = x.itemsize
     scratch = np.empty(scratch_bytes(n, k, size), np.uint8)
-    invoke("gradient_product", x.dtype.type(0), (
+    invoke(gradient_product, x.dtype.type(0), (
         m, n, k, x.ctypes.data, m * size, size, grad_output.ctypes.data, n * size, out.ctypes.data, n * size, scratch.ctypes.data,
         float(rate),
     ))
@@ -102,7 +102,7 @@ def _sgd_step_bias(bias: Any, grad_output: Any, learning_rate: Any) -> bool:
         size = bias.itemsize
         one = np.ones(1, bias.dtype)
         # a sum of rows is a product with a row of ones, which is one number read again and again
-        invoke("product", bias.dtype.type(0), (
+        invoke(product, bias.dtype.type(0), (
             1, n, k, one.ctypes.data, 0, 0, 0, grad_output.ctypes.data, n * size, PANEL_BYTES, 0, 0, bias.ctypes.data,
             n * size, PANEL_BYTES, -float(learning_rate), -np.inf,
         ))

@@ -12,7 +12,7 @@ from typing import Any
 from fastff._cpu import ROW
 from fastff._jit import unit
 from fastff.simd.memory import number, size_of
-from fastff.simd.tile import MAX_ROWS, MAX_VECTORS, tile
+from fastff.simd.tile import MAX_ROWS, MAX_VECTORS, ROW_VECTORS, tile
 
 VECTOR_BYTES = ROW.vector_bytes
 #: Bytes of a row of a panel: as many columns as the widest tile has.
@@ -52,6 +52,13 @@ def product(like: Any, m: int, n: int, k: int, a: int, a_row: int, a_step: int, 
         return 0
     height, taller = m // tiles, m % tiles
     scale, lowest = number(alpha, like), number(floor, like)
+    if m == 1 and b_panel == PANEL_BYTES and c_panel == PANEL_BYTES:
+        # panels of a row-major operand are one beside the other: a single row takes several at once
+        for j in range(0, n, lanes * ROW_VECTORS):
+            columns = min(lanes * ROW_VECTORS, n - j)
+            from_start = start + j * size if start != 0 else 0
+            tile(1, (columns + lanes - 1) // lanes, columns, k, a, a_row, a_step, b + j * size, b_step, from_start, 0, c + j * size, 0, scale, lowest)
+        return 0
     panel = 0
     for j in range(0, n, lanes * MAX_VECTORS):
         columns = min(lanes * MAX_VECTORS, n - j)

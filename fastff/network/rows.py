@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastff._jit import inline, invoke, unit
-from fastff.gemm.product import PANEL_BYTES
+from fastff.gemm.product import PANEL_BYTES, product
 from fastff.network.layers import (
     ACTIVATION,
     BIAS,
@@ -21,7 +21,9 @@ from fastff.network.layers import (
     WEIGHT_ROW,
     WIDTH,
 )
+from fastff.ops.activate import activate
 from fastff.ops.activations import IDENTITY, RELU, SOFTMAX
+from fastff.ops.softmax import softmax
 from fastff.simd.memory import get_int, put_int, size_of
 
 
@@ -57,13 +59,13 @@ def forward_rows(like: Any, table: int, layers: int, begun: int, x: int, x_row: 
         inner = layer < layers - 1
         floor = 0.0 if inner and activation == RELU else -np.inf
         if layer > 0 or begun == 0:
-            invoke("product", like, (
+            invoke(product, like, (
                 rows, field(line, WIDTH), field(line, INPUTS), x, x_row, size, 0,
                 field(line, WEIGHT), field(line, WEIGHT_ROW), field(line, WEIGHT_PANEL),
                 field(line, BIAS), 0, linear, row, PANEL_BYTES, 0.0, floor,
             ))
         if inner and activation != IDENTITY and activation != RELU:
-            invoke("activate", like, (activation, rows * row // size, linear, hidden))
+            invoke(activate, like, (activation, rows * row // size, linear, hidden))
         x, x_row = hidden, row
     return 0
 
@@ -85,10 +87,10 @@ def predict_rows(like: Any, table: int, layers: int, x: int, x_row: int, rows: i
         count = min(block, rows - first)
         here = out + first * row
         put_int(last + 8 * LINEAR, here)
-        invoke("forward_rows", like, (table, layers, 0, x + first * x_row, x_row, 0, count))
+        invoke(forward_rows, like, (table, layers, 0, x + first * x_row, x_row, 0, count))
         if activation == SOFTMAX:
-            invoke("softmax", like, (count, field(last, WIDTH), here, row))
+            invoke(softmax, like, (count, field(last, WIDTH), here, row))
         elif activation != IDENTITY:
-            invoke("activate", like, (activation, count * row // size, here, here))
+            invoke(activate, like, (activation, count * row // size, here, here))
     put_int(last + 8 * LINEAR, out)
     return 0

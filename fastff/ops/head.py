@@ -13,11 +13,11 @@ from llvmlite import ir
 from numba import types
 
 from fastff._jit import inline, intrinsic, invoke, unit
-from fastff.ops import activate, softmax  # noqa: F401 (the units that are invoked)
+from fastff.ops.activate import activate, derivative
 from fastff.ops.activations import GELU, IDENTITY, SIGMOID, SILU, SOFTMAX
 from fastff.ops.costs import binary_cross_entropy, cross_entropy, sigmoid_cost, squared_error
 from fastff.ops.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
-from fastff.ops.softmax import Targets, emit_row, rows_value
+from fastff.ops.softmax import Targets, emit_row, rows_value, softmax
 from fastff.simd.lanes import I32, I64, Vectors
 from fastff.simd.memory import get_int, number, put_double, view
 from fastff.simd.reduce import DOUBLE, narrow, total, wide, wide_zero
@@ -144,10 +144,10 @@ def _through_softmax(typing_context: Any, like: Any, columns: Any, p: Any, g: An
 @inline
 def _activate_rows(like: Any, code: int, rows: int, columns: int, z: int, z_row: int, p: int, p_row: int) -> None:
     if code == SOFTMAX:
-        invoke("softmax", like, (rows, columns, z, z_row))
+        invoke(softmax, like, (rows, columns, z, z_row))
     elif code != IDENTITY:
         for i in range(rows):
-            invoke("activate", like, (code, columns, z + i * z_row, p + i * p_row))
+            invoke(activate, like, (code, columns, z + i * z_row, p + i * p_row))
 
 
 @unit("iiiiiiiiidiii")
@@ -206,5 +206,5 @@ def head(like, activation, loss, labels, rows, columns, z, z_row, y, y_row, scal
             if activation == SOFTMAX:
                 _through_softmax(like, columns, p + i * p_row, delta + i * delta_row)
             else:
-                invoke("derivative", like, (activation, columns, p + i * p_row, z + i * z_row, delta + i * delta_row))
+                invoke(derivative, like, (activation, columns, p + i * p_row, z + i * z_row, delta + i * delta_row))
     return 0

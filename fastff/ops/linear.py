@@ -8,9 +8,9 @@ import numpy as np
 
 from fastff._cpu import L2_BYTES
 from fastff._jit import inline, invoke, unit
-from fastff.gemm import pack as _pack  # noqa: F401  units are called by name, and must be known
-from fastff.gemm.product import PANEL_BYTES
-from fastff.ops import activate as _activate  # noqa: F401
+from fastff.gemm.pack import pack_panels, pack_tiles, transpose_rows
+from fastff.gemm.product import PANEL_BYTES, product
+from fastff.ops.activate import derivative
 from fastff.ops.activations import RELU
 from fastff.simd.memory import size_of
 from fastff.simd.tile import MAX_ROWS
@@ -38,11 +38,11 @@ def linear_rows(like: Any, m: int, n: int, k: int, x: int, x_row: int, x_column:
     block = m
     if m >= PACKED_ROWS:
         b, b_step, b_panel = scratch, PANEL_BYTES, k * PANEL_BYTES
-        invoke("pack_panels", like, (k, n, weight, weight_row, b, b_panel))
+        invoke(pack_panels, like, (k, n, weight, weight_row, b, b_panel))
         block = max(1, BLOCK_BYTES // (k * size * MAX_ROWS + 1)) * MAX_ROWS
     for i in range(0, m, max(block, 1)):
         rows = min(block, m - i)
-        invoke("product", like, (
+        invoke(product, like, (
             rows, n, k, x + i * x_row, x_row, x_column, 0, b, b_step, b_panel, bias, 0, out + i * out_row, out_row, PANEL_BYTES, 0.0, floor,
         ))
     return 0
@@ -57,19 +57,19 @@ def relu_backward_rows(like: Any, m: int, n: int, k: int, grad: int, grad_row: i
     block = max(1, BLOCK_BYTES // (max(k, 1) * size * MAX_ROWS + 1)) * MAX_ROWS
     panel = scratch
     for j in range(0, n, columns):
-        invoke("transpose_rows", like, (min(columns, n - j), k, weight + j * weight_row, weight_row, panel, PANEL_BYTES))
+        invoke(transpose_rows, like, (min(columns, n - j), k, weight + j * weight_row, weight_row, panel, PANEL_BYTES))
         panel += k * PANEL_BYTES
     for i in range(0, m, block):
         rows = min(block, m - i)
-        invoke("product", like, (
+        invoke(product, like, (
             rows, n, k, grad + i * grad_row, grad_row, grad_column, 0, scratch, PANEL_BYTES, k * PANEL_BYTES, 0, 0,
             out + i * out_row, out_row, PANEL_BYTES, 0.0, -np.inf,
         ))
         if hidden_row == n * size and out_row == n * size:
-            invoke("derivative", like, (RELU, rows * n, hidden + i * hidden_row, hidden + i * hidden_row, out + i * out_row))
+            invoke(derivative, like, (RELU, rows * n, hidden + i * hidden_row, hidden + i * hidden_row, out + i * out_row))
         else:
             for row in range(i, i + rows):
-                invoke("derivative", like, (RELU, n, hidden + row * hidden_row, hidden + row * hidden_row, out + row * out_row))
+                invoke(derivative, like, (RELU, n, hidden + row * hidden_row, hidden + row * hidden_row, out + row * out_row))
     return 0
 
 
@@ -81,16 +81,16 @@ def gradient_product(like: Any, m: int, n: int, k: int, x: int, x_row: int, x_co
     b, b_step, b_panel = grad, grad_row, PANEL_BYTES
     if m >= PACKED_ROWS and n * size > PANEL_BYTES:
         b, b_step, b_panel = scratch, PANEL_BYTES, k * PANEL_BYTES
-        invoke("pack_panels", like, (k, n, grad, grad_row, b, b_panel))
+        invoke(pack_panels, like, (k, n, grad, grad_row, b, b_panel))
         scratch += (n * size + PANEL_BYTES - 1) // PANEL_BYTES * b_panel
     block = max(1, BLOCK_BYTES // (max(k, 1) * size * MAX_ROWS + 1)) * MAX_ROWS
     for i in range(0, m, block):
         rows = min(block, m - i)
         a, a_row, a_step, a_tile = x + i * x_column, x_column, x_row, 0
         if n * size > PANEL_BYTES and x_column == size:
-            invoke("pack_tiles", like, (rows, k, a, x_row, scratch))
+            invoke(pack_tiles, like, (rows, k, a, x_row, scratch))
             a, a_row, a_step, a_tile = scratch, size, MAX_ROWS * size, k * MAX_ROWS * size
-        invoke("product", like, (
+        invoke(product, like, (
             rows, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, out + i * out_row, out_row, PANEL_BYTES, -rate, -np.inf,
         ))
     return 0

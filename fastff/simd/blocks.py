@@ -13,8 +13,8 @@ from fastff.simd.lanes import I32, I64, Vectors
 from fastff.simd.memory import view
 
 
-def _loop(builder: ir.IRBuilder, count: ir.Value, name: str) -> tuple[ir.PhiInstr, ir.Block, ir.Block, ir.Block]:
-    """Open a loop over ``0 <= index < count``; `_close` ends it."""
+def open_loop(builder: ir.IRBuilder, count: ir.Value, name: str) -> tuple[ir.PhiInstr, ir.Block, ir.Block, ir.Block]:
+    """Open a loop over ``0 <= index < count``; `close_loop` ends it."""
     entry, body, leave = builder.block, builder.append_basic_block(name), builder.append_basic_block(f"{name}.done")
     builder.cbranch(builder.icmp_signed(">", count, I64(0)), body, leave)
     builder.position_at_end(body)
@@ -23,7 +23,8 @@ def _loop(builder: ir.IRBuilder, count: ir.Value, name: str) -> tuple[ir.PhiInst
     return index, entry, body, leave
 
 
-def _close(builder: ir.IRBuilder, index: ir.PhiInstr, following: ir.Value, count: ir.Value, body: ir.Block, leave: ir.Block) -> None:
+def close_loop(builder: ir.IRBuilder, index: ir.PhiInstr, following: ir.Value, count: ir.Value, body: ir.Block, leave: ir.Block) -> None:
+    """End a loop of `open_loop`: go on with index `following` while it is below `count`."""
     index.add_incoming(following, builder.block)
     branch = builder.cbranch(builder.icmp_signed("<", following, count), body, leave)
     node = builder.module.add_metadata([builder.module.add_metadata(["llvm.loop.unroll.disable"])])
@@ -58,12 +59,12 @@ def copy_rows(typing_context: Any, like: Any, count: Any, exact: Any, steps: Any
             switch.add_case(I64(case), block)
             builder.position_at_end(block)
             masks = [v.first(builder.sub(n, I64(j * v.width))) for j in range(vectors)]
-            index, _, body, done = _loop(builder, m, "row")
+            index, _, body, done = open_loop(builder, m, "row")
             for j, mask in enumerate(masks):
                 offset = I64(j * v.width * v.size)
                 loaded = v.load(builder.add(builder.add(a, builder.mul(index, a_step)), offset), mask)
                 v.store(loaded, builder.add(builder.add(c, builder.mul(index, c_step)), offset), mask if precise else None)
-            _close(builder, index, builder.add(index, I64(1)), m, body, done)
+            close_loop(builder, index, builder.add(index, I64(1)), m, body, done)
             builder.branch(leave)
         builder.position_at_end(leave)
         return context.get_dummy_value()

@@ -26,6 +26,8 @@ from fastff.simd.memory import view
 
 MAX_ROWS = ROW.tile_rows
 MAX_VECTORS = 2
+#: Width of a tile of a single row: as many sums as hide the latency of a multiply-add.
+ROW_VECTORS = 8
 
 
 def _tile_twin(rows: int, vectors: int, columns: int, depth: int, a: int, a_row: int, a_step: int, b: int, b_step: int,
@@ -149,12 +151,12 @@ _NAMES = ("rows", "vectors", "columns", "depth", "a", "a_row", "a_step", "b", "b
 @intrinsic(_tile_twin)
 def tile(typing_context: Any, rows: Any, vectors: Any, columns: Any, depth: Any, a: Any, a_row: Any, a_step: Any, b: Any,
          b_step: Any, start: Any, start_row: Any, c: Any, c_row: Any, alpha: Any, floor: Any) -> Any:
-    """One register tile of any height up to MAX_ROWS and of one or two vectors.
+    """One register tile of any height up to MAX_ROWS and of one or two vectors, or of one row and up to ROW_VECTORS vectors.
 
     Parameters
     ----------
     rows, vectors : int
-        Height, and width in vectors.
+        Height, and width in vectors; a tile wider than two vectors has one row.
     columns : int
         Valid columns, more than ``(vectors - 1) * lanes``; operands are neither read nor written beyond them.
     depth : int
@@ -177,7 +179,7 @@ def tile(typing_context: Any, rows: Any, vectors: Any, columns: Any, depth: Any,
         zeros_name = f"fastff.zeros.{v.suffix}"
         zeros = builder.module.globals.get(zeros_name)
         if zeros is None:
-            kind = ir.ArrayType(v.type, MAX_VECTORS)
+            kind = ir.ArrayType(v.type, ROW_VECTORS)
             zeros = ir.GlobalVariable(builder.module, kind, zeros_name)
             zeros.linkage, zeros.global_constant, zeros.initializer = "internal", True, ir.Constant(kind, None)
         x["start"] = builder.select(
@@ -185,10 +187,15 @@ def tile(typing_context: Any, rows: Any, vectors: Any, columns: Any, depth: Any,
         )
         leave = builder.append_basic_block("leave")
         shapes = [(r, n) for n in range(1, MAX_VECTORS + 1) for r in range(1, MAX_ROWS + 1)]
+        single = [(1, n) for n in range(MAX_VECTORS + 1, ROW_VECTORS + 1)]
         index = builder.add(builder.mul(builder.sub(x["vectors"], I64(1)), I64(MAX_ROWS)), builder.sub(x["rows"], I64(1)))
         full = None if ROW.masked else builder.icmp_signed("==", x["columns"], builder.mul(x["vectors"], I64(v.width)))
+        # wide tiles of one row follow the others
+        index = builder.select(
+            builder.icmp_signed(">", x["vectors"], I64(MAX_VECTORS)), builder.add(x["vectors"], I64(len(shapes) - MAX_VECTORS - 1)), index
+        )
         switch = builder.switch(index, leave)
-        for case, (r, n) in enumerate(shapes):
+        for case, (r, n) in enumerate(shapes + single):
             block = builder.append_basic_block(f"tile.{r}x{n}")
             switch.add_case(I64(case), block)
             builder.position_at_end(block)

@@ -28,6 +28,8 @@ import os
 BLOCK_PART=int(os.environ.get("BP","4")); WB=int(os.environ.get("WB","4"))
 #: Rows of a step from which weights are kept in panels while training.
 PANEL_ROWS = 24
+#: Rows of a step up to which the way back goes along the rows of a weight instead of transposing it.
+FEW_ROWS = 4
 #: Floating-point operations of a step that are worth a second thread.
 THREAD_OPERATIONS = 1.2e6
 
@@ -262,6 +264,7 @@ class _Compiled:
         f[frame_.Y_ROW] = 8 if labels else plan.sizes[-1] * size
         f[frame_.ORDER] = 0 if order is None else order.ctypes.data
         f[frame_.LOSSES], f[frame_.DONE] = losses.ctypes.data, 0
+        f[frame_.FEW] = not engine._panels and batch <= FEW_ROWS
         f[frame_.BY_COLUMNS] = self._by_columns(team)
         self.odd_table[...] = self.table
         self.odd_table[0, [T.GATHERED, T.HIDDEN, T.LINEAR]] = self._own

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from fastff._jit import inline, invoke, unit
-from fastff.gemm.product import PANEL_BYTES
+from fastff.gemm.one_row import rows_transposed
+from fastff.gemm.product import PANEL_BYTES, product
 from fastff.network.layers import (
     ACTIVATION,
     BIAS,
@@ -33,12 +34,13 @@ from fastff.network.layers import (
     WEIGHT_ROW,
     WIDTH,
 )
-from fastff.network.rows import field
+from fastff.network.rows import field, forward_rows
+from fastff.ops.activate import derivative
 from fastff.ops.activations import IDENTITY, RELU
+from fastff.ops.head import head
 from fastff.ops.losses import CrossEntropy
 from fastff.simd.barrier import wait
 from fastff.simd.memory import get_double, get_int, put_double, put_int, size_of
-from fastff.training import gather as _gather  # noqa: F401  units are called by name, and must be known
 from fastff.training.frame import (
     BARRIER,
     BATCH,
@@ -47,6 +49,7 @@ from fastff.training.frame import (
     CHUNK,
     CLOCK,
     DONE,
+    FEW,
     FIRST,
     LABELS,
     LAYERS,
@@ -72,7 +75,8 @@ from fastff.training.frame import (
     Y_BATCH,
     Y_ROW,
 )
-from fastff.training.weights import FIRST_CHUNK, LAST_CHUNK, MIDDLE_CHUNK, ONLY
+from fastff.training.gather import gather
+from fastff.training.weights import FIRST_CHUNK, LAST_CHUNK, MIDDLE_CHUNK, ONLY, transpose_layer, update_layer
 
 CROSS_ENTROPY = CrossEntropy.code
 
@@ -94,15 +98,20 @@ def backward_rows(like: Any, frame: int, table: int, first: int, rows: int) -> i
         line, below = table + layer * LINE, table + (layer - 1) * LINE
         row, below_row = field(line, HIDDEN_ROW), field(below, HIDDEN_ROW)
         delta = field(below, DELTA) + first * below_row
-        invoke("product", like, (
-            rows, field(line, INPUTS), field(line, WIDTH), field(line, DELTA) + first * row, row, size, 0,
-            field(line, TRANSPOSED), PANEL_BYTES, field(line, TRANSPOSED_PANEL),
-            0, 0, delta, below_row, PANEL_BYTES, 0.0, -np.inf,
-        ))
+        if get_int(frame + 8 * FEW) != 0:
+            invoke(rows_transposed, like, (
+                rows, field(line, INPUTS), field(line, WIDTH), field(line, DELTA) + first * row, row, field(line, WEIGHT), delta, below_row,
+            ))
+        else:
+            invoke(product, like, (
+                rows, field(line, INPUTS), field(line, WIDTH), field(line, DELTA) + first * row, row, size, 0,
+                field(line, TRANSPOSED), PANEL_BYTES, field(line, TRANSPOSED_PANEL),
+                0, 0, delta, below_row, PANEL_BYTES, 0.0, -np.inf,
+            ))
         activation = field(below, ACTIVATION)
         if activation != IDENTITY:
             offset = first * below_row
-            invoke("derivative", like, (
+            invoke(derivative, like, (
                 activation, rows * below_row // size, field(below, HIDDEN) + offset, field(below, LINEAR) + offset, delta,
             ))
     return 0
@@ -130,7 +139,7 @@ def panels_of(line: int, size: int) -> int:
 def gather_inputs(like: Any, frame: int, table: int, order: int, first: int, last: int) -> int:
     """Gather rows ``first`` to ``last`` of a chunk, whose row numbers are at `order`."""
     row = get_int(frame + 8 * X_BATCH_ROW)
-    invoke("gather", like, (
+    invoke(gather, like, (
         order + 8 * first, last - first, field(table, INPUTS) * size_of(like), get_int(frame + 8 * X), get_int(frame + 8 * X_ROW),
         field(table, GATHERED) + first * row, row,
     ))
@@ -152,7 +161,7 @@ def first_columns(like: Any, frame: int, table: int, at: int, rows: int, first_p
     floor = 0.0 if inner and field(table, ACTIVATION) == RELU else -np.inf
     row, block = field(table, HIDDEN_ROW), get_int(frame + 8 * BLOCK)
     for i in range(0, rows, block):
-        invoke("product", like, (
+        invoke(product, like, (
             min(block, rows - i), n, field(table, INPUTS), x + i * x_row, x_row, size, 0,
             field(table, WEIGHT) + first_panel * field(table, WEIGHT_PANEL), field(table, WEIGHT_ROW), field(table, WEIGHT_PANEL),
             bias, 0, field(table, LINEAR) + i * row + across, row, PANEL_BYTES, 0.0, floor,
@@ -184,23 +193,23 @@ def rows_there_and_back(like: Any, frame: int, table: int, order: int, at: int, 
     y = get_int(frame + 8 * Y) + at * y_row
     if order != 0:
         y = get_int(frame + 8 * Y_BATCH)
-        invoke("gather", like, (order + 8 * first, last - first, y_row, get_int(frame + 8 * Y), y_row, y + first * y_row, y_row))
+        invoke(gather, like, (order + 8 * first, last - first, y_row, get_int(frame + 8 * Y), y_row, y + first * y_row, y_row))
     width = field(tail, WIDTH)
     row = field(tail, HIDDEN_ROW)
     for i in range(first, last, block):
         rows = min(block, last - i)
         if order != 0 and begun == 0:
-            invoke("gather_inputs", like, (frame, table, order, i, i + rows))
-        invoke("forward_rows", like, (table, layers, begun, x + i * x_row, x_row, i, rows))
+            invoke(gather_inputs, like, (frame, table, order, i, i + rows))
+        invoke(forward_rows, like, (table, layers, begun, x + i * x_row, x_row, i, rows))
         delta = 0
         if get_int(frame + 8 * RULE) != LOSS_ONLY:
             delta = field(tail, DELTA) + i * row
-        invoke("head", like, (
+        invoke(head, like, (
             field(tail, ACTIVATION), get_int(frame + 8 * LOSS), get_int(frame + 8 * LABELS), rows, width,
             field(tail, LINEAR) + i * row, row, y + i * y_row, y_row, scale, row_losses + 8 * i, delta, row,
         ))
         if delta != 0:
-            invoke("backward_rows", like, (frame, table, i, rows))
+            invoke(backward_rows, like, (frame, table, i, rows))
     return 0
 
 
@@ -208,10 +217,12 @@ def rows_there_and_back(like: Any, frame: int, table: int, order: int, at: int, 
 def transpose_share(like: Any, frame: int, table: int, thread: int) -> int:
     """Transpose this thread's rows of every weight that the way back multiplies with."""
     threads = get_int(frame + 8 * THREADS)
+    if get_int(frame + 8 * FEW) != 0:
+        return 0
     for layer in range(1, get_int(frame + 8 * LAYERS)):
         line = table + layer * LINE
         inputs = field(line, INPUTS)
-        invoke("transpose_layer", like, (line, share(inputs, thread, threads), share(inputs, thread + 1, threads)))
+        invoke(transpose_layer, like, (line, share(inputs, thread, threads), share(inputs, thread + 1, threads)))
     return 0
 
 
@@ -227,18 +238,18 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
         x, x_row = chunk_inputs(frame, table, at, layer)
         inputs, panels = field(line, INPUTS), panels_of(line, size)
         if layer == 0 and get_int(frame + 8 * BY_COLUMNS) != 0:
-            invoke("update_layer", like, (
+            invoke(update_layer, like, (
                 frame, line, clock, chunk, 0, inputs, share(panels, thread, threads), share(panels, thread + 1, threads), 1,
                 x, x_row, rows, scratch,
             ))
         else:
             mine = 1 if layer % threads == thread else 0
-            invoke("update_layer", like, (
+            invoke(update_layer, like, (
                 frame, line, clock, chunk, share(inputs, thread, threads), share(inputs, thread + 1, threads), 0, panels, mine,
                 x, x_row, rows, scratch,
             ))
     if get_int(frame + 8 * RULE) >= 0 and (chunk == ONLY or chunk == LAST_CHUNK):
-        invoke("transpose_share", like, (frame, table, thread))
+        invoke(transpose_share, like, (frame, table, thread))
     return 0
 
 
@@ -280,11 +291,11 @@ def run(like: Any, frame: int, thread: int) -> int:
     epoch = first_step // steps_per_epoch
     place = first_step - epoch * steps_per_epoch
     if rule != LOSS_ONLY:
-        invoke("transpose_share", like, (frame, table, thread))
+        invoke(transpose_share, like, (frame, table, thread))
     if by_columns != 0 and order != 0:
         rows = min(chunk_rows, min(batch, data_rows - place * batch))
         numbers = order + 8 * (epoch * data_rows + place * batch)
-        invoke("gather_inputs", like, (frame, table, numbers, share(rows, thread, threads), share(rows, thread + 1, threads)))
+        invoke(gather_inputs, like, (frame, table, numbers, share(rows, thread, threads), share(rows, thread + 1, threads)))
     wait(barrier, threads)
     done = 0
     while done < steps:
@@ -308,9 +319,9 @@ def run(like: Any, frame: int, thread: int) -> int:
             if order != 0:
                 numbers = order + 8 * (epoch * data_rows + start + at)
             if by_columns != 0:
-                invoke("first_columns", like, (frame, table, start + at, here, first_panel, last_panel))
+                invoke(first_columns, like, (frame, table, start + at, here, first_panel, last_panel))
                 wait(barrier, threads)
-            invoke("rows_there_and_back", like, (
+            invoke(rows_there_and_back, like, (
                 frame, table, numbers, start + at, share(here, thread, threads), share(here, thread + 1, threads), scale,
                 row_losses + 8 * at, by_columns,
             ))
@@ -324,7 +335,7 @@ def run(like: Any, frame: int, thread: int) -> int:
                     numbers = order + 8 * (following_epoch * data_rows + following * batch)
                     if done + 1 == steps:
                         coming = 0
-                invoke("gather_inputs", like, (
+                invoke(gather_inputs, like, (
                     frame, other, numbers, share(coming, thread, threads), share(coming, thread + 1, threads),
                 ))
             wait(barrier, threads)
@@ -338,7 +349,7 @@ def run(like: Any, frame: int, thread: int) -> int:
             elif at == 0:
                 kind = FIRST_CHUNK
             if finite and rule != LOSS_ONLY:
-                invoke("update_share", like, (frame, table, thread, clock + done, kind, start + at, here))
+                invoke(update_share, like, (frame, table, thread, clock + done, kind, start + at, here))
             if by_columns != 0:
                 # a thread goes on to its columns at once: what the others still read is the other table's
                 table, other = other, table

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from fastff._jit import inline, invoke, unit
-from fastff.gemm.product import PANEL_BYTES
+from fastff.gemm.one_row import outer_step
+from fastff.gemm.pack import pack_panels, pack_tiles, transpose_rows
+from fastff.gemm.product import PANEL_BYTES, product
 from fastff.network.layers import (
     BIAS,
     BIAS_GRADIENT,
@@ -20,7 +22,6 @@ from fastff.network.layers import (
     DELTA,
     GRADIENT,
     HIDDEN_ROW,
-    INPUTS,
     MOMENT,
     SQUARE,
     TRANSPOSED,
@@ -32,6 +33,7 @@ from fastff.network.layers import (
     WIDTH,
 )
 from fastff.network.rows import field
+from fastff.ops.update import update
 from fastff.optim.codes import ADAM, PLAIN
 from fastff.simd.memory import get_double, get_int, size_of
 from fastff.simd.tile import MAX_ROWS
@@ -53,7 +55,7 @@ def apply_rule(like: Any, frame: int, clock: int, n: int, w: int, g: int, m: int
     if rule == ADAM:
         time = float(clock + 1)
         correction1, correction2 = 1.0 - beta1**time, 1.0 - beta2**time
-    invoke("update", like, (
+    invoke(update, like, (
         rule, n, w, g, m, v, get_double(frame + 8 * LEARNING_RATE), beta1, beta2, get_double(frame + 8 * EPSILON),
         get_double(frame + 8 * DECAY), correction1, correction2,
     ))
@@ -72,15 +74,18 @@ def gradient_rows(like: Any, frame: int, clock: int, chunk: int, m: int, n: int,
     # the last row of a row-major weight ends with its n numbers
     if rule == PLAIN and chunk == ONLY and get_double(frame + 8 * DECAY) == 0.0:
         rate = get_double(frame + 8 * LEARNING_RATE)
-        invoke("product", like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, w, w_row, PANEL_BYTES, -rate, -np.inf))
+        if k == 1 and w_row >= n * size and b_panel == PANEL_BYTES and a_tile == 0:
+            invoke(outer_step, like, (m, n, a, a_row, b, w, w_row, -rate))
+            return 0
+        invoke(product, like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, w, w_row, PANEL_BYTES, -rate, -np.inf))
     elif rule == GRADIENT_ONLY and chunk == ONLY or chunk == FIRST_CHUNK:
-        invoke("product", like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 0.0, -np.inf))
+        invoke(product, like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 0.0, -np.inf))
     elif chunk != ONLY:
-        invoke("product", like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 1.0, -np.inf))
+        invoke(product, like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 1.0, -np.inf))
         if chunk == LAST_CHUNK and rule != GRADIENT_ONLY:
             apply_rule(like, frame, clock, whole, w, gradient, moment, square)
     else:
-        invoke("product", like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, scratch, w_row, PANEL_BYTES, 0.0, -np.inf))
+        invoke(product, like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, scratch, w_row, PANEL_BYTES, 0.0, -np.inf))
         apply_rule(like, frame, clock, whole, w, scratch, moment, square)
     return 0
 
@@ -111,7 +116,7 @@ def update_layer(like: Any, frame: int, line: int, clock: int, chunk: int, first
     across, skipped = first_panel * PANEL_BYTES, first_panel * weight_panel
     delta, delta_row = field(line, DELTA) + across, field(line, HIDDEN_ROW)
     if with_bias and field(line, BIAS) != 0:
-        invoke("gradient_rows", like, (
+        invoke(gradient_rows, like, (
             frame, clock, chunk, 1, n, k, get_int(frame + 8 * ONE), 0, 0, 0, delta, delta_row, PANEL_BYTES, field(line, BIAS) + across,
             n * size, field(line, BIAS_GRADIENT) + across, field(line, BIAS_MOMENT) + across, field(line, BIAS_SQUARE) + across, scratch,
         ))
@@ -119,7 +124,7 @@ def update_layer(like: Any, frame: int, line: int, clock: int, chunk: int, first
     # a packed operand pays for itself where several tiles read it
     if panels > 1 and last - first > 2 * MAX_ROWS:
         b, b_step, b_panel = scratch, PANEL_BYTES, k * PANEL_BYTES
-        invoke("pack_panels", like, (k, n, delta, delta_row, b, b_panel))
+        invoke(pack_panels, like, (k, n, delta, delta_row, b, b_panel))
         scratch += panels * b_panel
     block = field(line, WEIGHT_BLOCK)
     gradients = scratch + (block + MAX_ROWS) * k * size + 2 * PANEL_BYTES
@@ -127,18 +132,18 @@ def update_layer(like: Any, frame: int, line: int, clock: int, chunk: int, first
         m = min(block, last - i)
         a, a_row, a_step, a_tile = x + i * size, size, x_row, 0
         if panels > 1:
-            invoke("pack_tiles", like, (m, k, a, x_row, scratch))
+            invoke(pack_tiles, like, (m, k, a, x_row, scratch))
             a, a_step, a_tile = scratch, MAX_ROWS * size, k * MAX_ROWS * size
         start = i * weight_row + skipped
         if weight_row != PANEL_BYTES:
-            invoke("gradient_rows", like, (
+            invoke(gradient_rows, like, (
                 frame, clock, chunk, m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, field(line, WEIGHT) + start, weight_row,
                 field(line, GRADIENT) + start, field(line, MOMENT) + start, field(line, SQUARE) + start, gradients,
             ))
         else:
             for panel in range(panels):
                 place = start + panel * weight_panel
-                invoke("gradient_rows", like, (
+                invoke(gradient_rows, like, (
                     frame, clock, chunk, m, min(columns, n - panel * columns), k, a, a_row, a_step, a_tile,
                     b + panel * b_panel, b_step, PANEL_BYTES, field(line, WEIGHT) + place, weight_row,
                     field(line, GRADIENT) + place, field(line, MOMENT) + place, field(line, SQUARE) + place, gradients,
@@ -158,7 +163,7 @@ def transpose_layer(like: Any, line: int, first: int, last: int) -> int:
         out = field(line, TRANSPOSED) + i // columns * field(line, TRANSPOSED_PANEL) + i % columns * size
         w = field(line, WEIGHT) + i * field(line, WEIGHT_ROW)
         for j in range(0, n, columns):
-            invoke("transpose_rows", like, (m, min(columns, n - j), w, field(line, WEIGHT_ROW), out + j * PANEL_BYTES, PANEL_BYTES))
+            invoke(transpose_rows, like, (m, min(columns, n - j), w, field(line, WEIGHT_ROW), out + j * PANEL_BYTES, PANEL_BYTES))
             w += field(line, WEIGHT_PANEL)
         i += m
     return 0

@@ -1,0 +1,138 @@
+"""The products of a batch of one row, or a few: each number of a weight is used once, and tiles would wait for their own sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+
+from fastff._cpu import ROW
+from fastff._jit import intrinsic, unit
+from fastff.simd.blocks import close_loop, open_loop
+from fastff.simd.lanes import I32, I64, Vectors
+from fastff.simd.memory import number, size_of, view
+
+VECTOR_BYTES = ROW.vector_bytes
+
+
+def _dot_rows_twin(like: Any, rows: int, columns: int, weight: int, weight_row: int, row: int, out: int) -> None:
+    vector = view(row, like, columns)
+    target = view(out, like, rows)
+    for i in range(rows):
+        target[i] = np.sum(view(weight + i * weight_row, like, columns) * vector, dtype=type(like))
+
+
+def _summed(v: Vectors, vectors: list[ir.Value]) -> ir.Value:
+    """The vector of the sums of as many vectors as it has lanes, by adding ever larger blocks across."""
+    distance = 1
+    while distance < v.width:
+        low = [i if not i & distance else v.width + i - distance for i in range(v.width)]
+        high = [i + distance if not i & distance else v.width + i for i in range(v.width)]
+        masks = [ir.Constant(ir.VectorType(I32, v.width), indices) for indices in (low, high)]
+        pairs = zip(vectors[::2], vectors[1::2], strict=True)
+        vectors = [
+            v.builder.fadd(v.builder.shuffle_vector(a, b, masks[0]), v.builder.shuffle_vector(a, b, masks[1])) for a, b in pairs
+        ]
+        distance *= 2
+    return vectors[0]
+
+
+@intrinsic(_dot_rows_twin)
+def dot_rows(typing_context: Any, like: Any, rows: Any, columns: Any, weight: Any, weight_row: Any, row: Any, out: Any) -> Any:
+    """``out[i] = sum over j of weight[i, j] row[j]`` for at most one vector of rows, each sum in as many chains as it has lanes."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        v = Vectors(builder, like)
+        _, m, n, w, w_row, x, c = values
+        step = v.width * v.size
+        # rows beyond the last repeat the first, and are not stored
+        places = [
+            builder.add(w, builder.select(builder.icmp_signed("<", I64(i), m), builder.mul(w_row, I64(i)), I64(0)))
+            for i in range(v.width)
+        ]
+        whole = builder.sdiv(n, I64(v.width))
+        zero = v.constant(0.0)
+        index, entry, body, leave = open_loop(builder, whole, "vector")
+        sums = [builder.phi(v.type) for _ in places]
+        offset = builder.mul(index, I64(step))
+        factor = v.load(builder.add(x, offset))
+        after = [v.fma(v.load(builder.add(place, offset)), factor, total) for place, total in zip(places, sums, strict=True)]
+        for total, following in zip(sums, after, strict=True):
+            total.add_incoming(zero, entry)
+            total.add_incoming(following, body)
+        close_loop(builder, index, builder.add(index, I64(1)), whole, body, leave)
+        totals = []
+        for following in after:
+            total = builder.phi(v.type)
+            total.add_incoming(zero, entry)
+            total.add_incoming(following, body)
+            totals.append(total)
+        mask = v.first(builder.sub(n, builder.mul(whole, I64(v.width))))
+        offset = builder.mul(whole, I64(step))
+        factor = v.load(builder.add(x, offset), mask)
+        totals = [
+            v.fma(v.load(builder.add(place, offset), mask), factor, total) for place, total in zip(places, totals, strict=True)
+        ]
+        v.store(_summed(v, totals), c, v.first(m))
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(like, i, i, i, i, i, i), codegen
+
+
+def _add_outer_twin(rows: int, columns: int, column: int, column_step: int, row: int, weight: int, weight_row: int, alpha: Any) -> None:
+    vector = view(row, alpha, columns)
+    for i in range(rows):
+        view(weight + i * weight_row, alpha, columns)[...] += alpha * view(column + i * column_step, alpha, 1)[0] * vector
+
+
+@intrinsic(_add_outer_twin)
+def add_outer(typing_context: Any, rows: Any, columns: Any, column: Any, column_step: Any, row: Any, weight: Any, weight_row: Any, alpha: Any) -> Any:
+    """``weight[i, j] += alpha column[i] row[j]``."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        v = Vectors(builder, alpha)
+        m, n, a, a_step, x, w, w_row, scale = values
+        step = v.width * v.size
+        whole = builder.sdiv(n, I64(v.width))
+        tail = builder.mul(whole, I64(step))
+        mask = v.first(builder.sub(n, builder.mul(whole, I64(v.width))))
+        has_tail = builder.icmp_signed("!=", builder.mul(whole, I64(v.width)), n)
+        i, _, rows_body, rows_leave = open_loop(builder, m, "row")
+        target = builder.add(w, builder.mul(i, w_row))
+        loaded = builder.load(builder.inttoptr(builder.add(a, builder.mul(i, a_step)), v.scalar.as_pointer()))
+        loaded.align = v.size
+        factor = v.splat(builder.fmul(loaded, scale))
+        j, _, body, leave = open_loop(builder, whole, "vector")
+        offset = builder.mul(j, I64(step))
+        place = builder.add(target, offset)
+        v.store(v.fma(factor, v.load(builder.add(x, offset)), v.load(place)), place)
+        close_loop(builder, j, builder.add(j, I64(1)), whole, body, leave)
+        with builder.if_then(has_tail):
+            place = builder.add(target, tail)
+            v.store(v.fma(factor, v.load(builder.add(x, tail), mask), v.load(place, mask)), place, mask)
+        close_loop(builder, i, builder.add(i, I64(1)), m, rows_body, rows_leave)
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(i, i, i, i, i, i, i, alpha), codegen
+
+
+@unit("iiiiiiii")
+def rows_transposed(like: Any, rows: int, n: int, k: int, a: int, a_row: int, weight: int, out: int, out_row: int) -> int:
+    """``out = a @ weight.T`` for a few rows of k numbers and a weight of n rows, row-major. *out* is written."""
+    size = size_of(like)
+    lanes = VECTOR_BYTES // size
+    for row in range(rows):
+        for i in range(0, n, lanes):
+            dot_rows(like, min(lanes, n - i), k, weight + i * k * size, k * size, a + row * a_row, out + row * out_row + i * size)
+    return 0
+
+
+@unit("iiiiiiid")
+def outer_step(like: Any, m: int, n: int, x: int, x_step: int, delta: int, weight: int, weight_row: int, alpha: float) -> int:
+    """``weight += alpha x delta`` for one row x of m inputs and one row delta of n outputs. *weight* is updated."""
+    add_outer(m, n, x, x_step, delta, weight, weight_row, number(alpha, like))
+    return 0
