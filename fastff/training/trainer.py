@@ -13,7 +13,7 @@ from .._jit import prepare
 from ..errors import DivergedError
 from ..network import Network
 from ..network.arguments import generator, integer
-from ..network.arrays import all_finite, as_rows, as_targets
+from ..network.arrays import all_finite, as_rows, as_targets, require_finite
 from ..ops.losses import Loss
 from ..ops.losses import resolve as resolve_loss
 from ..optim import Adam, Optimizer
@@ -25,6 +25,11 @@ from .history import History
 from .interrupt import interrupts
 
 __all__ = ["Trainer"]
+
+# Looking for NaN in X reads all of it: 7 ms for MNIST on two threads, where an epoch of 784-128-10 takes 115. A training
+# of fewer multiplications a number of X than this looks afterwards, and only if something went wrong: a row that is not
+# finite makes the first layer's gradient so, whatever the activations, and with it the weights.
+_QUICK = 1000
 
 
 class Trainer:
@@ -169,7 +174,8 @@ class Trainer:
         """
         network, begin = self.network, time.perf_counter()
         epochs = integer("epochs", epochs, 0)
-        x = as_rows(X, network.plan)
+        looks_later = self.steps == 0 and epochs * network.plan.n_parameters < _QUICK * network.plan.n_inputs
+        x = as_rows(X, network.plan, finite=looks_later)
         y = as_targets(y, len(x), network.plan, self.loss)
         if not all_finite(network.parameters):
             raise ValueError("network.parameters must be finite before a training; they hold NaN or infinity")
@@ -197,6 +203,8 @@ class Trainer:
             seconds = time.perf_counter() - begin
             self.history = History(run.loss, seconds, run.steps_per_epoch, interrupted, bad is not None)
         if bad is not None:
+            if looks_later and run.done == 0:
+                require_finite("X", x, x)
             raise self._diverged(bad, before, x, y)
         if interrupted:
             warnings.warn(f"fit was interrupted; {run.done} of {epochs} epochs are complete", stacklevel=2)

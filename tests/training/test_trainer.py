@@ -9,6 +9,7 @@ import pytest
 
 import fastff as ff
 from fastff import _jit, _threads, reference
+from fastff.ops.activations import ACTIVATIONS
 from fastff.training.engine import Engine
 
 EPS = np.finfo(np.float64).eps
@@ -309,6 +310,23 @@ def test_bad_rows_write_nothing(wrong, error, message):
             trainer.step(**{"X": X, "y": y, **wrong})
     np.testing.assert_array_equal(trainer.network.parameters, before)
     assert (trainer.epochs, trainer.steps) == (0, 0)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [(0, 0), (1999, 4), (700, 2)])
+def test_bad_value_in_a_large_array(activation, bad, place):
+    """It is found by what it does to the weights; all is as it was before then."""
+    X, y = data(2000)
+    X[place] = bad
+    rng = np.random.default_rng(1)
+    trainer = ff.Trainer(make(activation=activation), optimizer=ff.SGD(1e-3), batch_size=64, random_state=rng)
+    before = trainer.network.parameters.copy()
+    with pytest.raises(ValueError, match=rf"X must be finite: X\[{place[0]}, {place[1]}\] is {bad}"):
+        trainer.fit(X, y, 3)
+    np.testing.assert_array_equal(trainer.network.parameters, before)
+    assert (trainer.epochs, trainer.steps) == (0, 0)
+    assert rng.bit_generator.state == np.random.default_rng(1).bit_generator.state
 
 
 @pytest.mark.portable
