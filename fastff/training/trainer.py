@@ -26,7 +26,7 @@ from .interrupt import interrupts
 
 __all__ = ["Trainer"]
 
-# Looking for NaN in X reads all of it: 7 ms for MNIST on two threads, where an epoch of 784-128-10 takes 115. A training
+# Looking for NaN in X reads all of it: 7 ms for MNIST on two threads, where an epoch of 784-128-10 takes 115. A fit
 # of fewer multiplications a number of X than this looks afterwards, and only if something went wrong: a row that is not
 # finite makes the first layer's gradient so, whatever the activations, and with it the weights.
 _QUICK = 1000
