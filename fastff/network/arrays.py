@@ -189,7 +189,7 @@ def _converted(name: str, given: np.ndarray, dtype: np.dtype, finite: bool = Fal
     """Return the array C-contiguous, aligned and of the dtype: itself, where it is so already; checked to be finite."""
     with np.errstate(all="ignore"):
         array = np.require(given, dtype, ["C", "A"])
-    if not (finite and array is given):
+    if not (finite and array is given and array.size > _SMALL):
         require_finite(name, array, given)
     return array
 
