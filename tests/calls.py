@@ -27,7 +27,7 @@ def start_of(start):
 
 
 def multiply(a, b, c, start=None, alpha=0.0, floor=-np.inf):
-    """``c = max(start + a @ b, floor)`` or ``c += alpha (start + a @ b)``; `a` of any strides, rows of the others adjacent."""
+    """``c = max(start + a @ b, floor)`` or ``c += alpha (start + a @ b)``; columns of all but `a` are adjacent."""
     (m, k), n = a.shape, b.shape[1]
     assert b.shape[0] == k
     assert c.shape == (m, n)

@@ -1,4 +1,4 @@
-"""Memory that tells when it was used wrongly: arrays that end where the process may not read, and guards around results."""
+"""Memory that tells when it was used wrongly: arrays before a page that may not be read, guards around results."""
 
 import ctypes
 import mmap

@@ -1,4 +1,4 @@
-"""Products over many tiles and panels: every height and edge, all strides, packed operands, the same bits however split."""
+"""Products over many tiles and panels: every height and edge, all strides, packed operands, any split."""
 
 import itertools
 
@@ -117,8 +117,8 @@ def test_packed_panels_are_the_same_product(dtype):
         packed = panels(b, extra=np.nan)
         c = np.full((len(packed), m, packed.shape[2]), np.nan, dtype)
         product[dtype](
-            0, m, n, k, a.ctypes.data, *a.strides, 0, packed.ctypes.data, PANEL_BYTES, k * PANEL_BYTES, *start_of(start),
-            c.ctypes.data, PANEL_BYTES, m * PANEL_BYTES, 0.0, -np.inf,
+            0, m, n, k, a.ctypes.data, *a.strides, 0, packed.ctypes.data, PANEL_BYTES, k * PANEL_BYTES,
+            *start_of(start), c.ctypes.data, PANEL_BYTES, m * PANEL_BYTES, 0.0, -np.inf,
         )  # fmt: skip
         side_by_side = np.concatenate(list(c), axis=1)
         np.testing.assert_array_equal(side_by_side[:, :n], straight)

@@ -77,7 +77,7 @@ def test_rounding(dtype):
 @dtypes
 @pytest.mark.parametrize("floor", [-np.inf, 0.0])
 def test_nan_passes_the_floor(dtype, floor):
-    a, b = np.ones((3, 2), dtype), np.ones((2, lanes(dtype) + 1), dtype)
+    a, b = np.ones((3, 2), dtype), np.ones((2, lanes(dtype) + 2), dtype)
     a[1, 0] = np.nan
     b[0, 2] = np.inf
     b[1, 3] = -np.inf
