@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import Any
 
 from llvmlite import binding, ir
@@ -24,9 +25,13 @@ _SPINS = 3000
 _X86 = binding.get_default_triple().startswith("x86_64")
 
 
+_adding = threading.Lock()
+
+
 def _add_twin(address: int, value: int) -> int:
-    before = _get_int_twin(address)
-    _put_int_twin(address, before + value)
+    with _adding:
+        before = _get_int_twin(address)
+        _put_int_twin(address, before + value)
     return before
 
 
@@ -81,7 +86,9 @@ def give_way(typing_context: Any) -> Any:
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         if sys.platform != "win32":
             kind = ir.FunctionType(ir.IntType(32), [])
-            builder.call(builder.module.globals.get("sched_yield") or ir.Function(builder.module, kind, "sched_yield"), [])
+            builder.call(
+                builder.module.globals.get("sched_yield") or ir.Function(builder.module, kind, "sched_yield"), []
+            )
         return context.get_dummy_value()
 
     return types.void(), codegen
