@@ -67,7 +67,7 @@ def together(threads, call):
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_nobody_is_missed(threads):
-    rounds = 5 if DISABLED else 300
+    rounds = 3 if DISABLED else 300
     barrier, slots = aligned(BARRIER_BYTES), np.zeros(threads, np.int64)
     unit = BARRIER[FLOAT64]
     missed = together(threads, lambda me: unit(0, barrier.ctypes.data, threads, me, slots.ctypes.data, rounds))
@@ -77,7 +77,7 @@ def test_nobody_is_missed(threads):
 
 def test_two_teams_at_once():
     barriers, slots = [aligned(BARRIER_BYTES) for _ in range(2)], np.zeros((2, 2), np.int64)
-    unit, rounds = BARRIER[FLOAT64], 5 if DISABLED else 100
+    unit, rounds = BARRIER[FLOAT64], 3 if DISABLED else 100
 
     def call(me):
         team, place = divmod(me, 2)
@@ -87,7 +87,7 @@ def test_two_teams_at_once():
 
 
 def test_no_addition_is_lost():
-    counter, turns = np.array([5]), 2000 if DISABLED else 20_000
+    counter, turns = np.array([5]), 1000 if DISABLED else 20_000
     unit = COUNTER[FLOAT64]
     together(3, lambda me: unit(0, counter.ctypes.data, turns))
     assert counter[0] == 5 + 3 * turns
