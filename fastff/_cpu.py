@@ -41,8 +41,29 @@ PLAIN = Row("plain", 16, 6, False)
 ROWS = {row.name: row for row in (AVX512, AVX2, NEON, PLAIN)}
 
 # Names that NUMBA_CPU_NAME may give; the features of a named processor cannot be asked of LLVM.
-_NAMED_AVX512 = ("skylake-avx512", "cascadelake", "cooperlake", "icelake", "sapphirerapids", "graniterapids", "tigerlake", "znver4", "znver5", "x86-64-v4")
-_NAMED_AVX2 = ("haswell", "broadwell", "skylake", "alderlake", "znver", "core-avx2", "x86-64-v3", "raptorlake", "meteorlake")
+_NAMED_AVX512 = (
+    "skylake-avx512",
+    "cascadelake",
+    "cooperlake",
+    "icelake",
+    "sapphirerapids",
+    "graniterapids",
+    "tigerlake",
+    "znver4",
+    "znver5",
+    "x86-64-v4",
+)
+_NAMED_AVX2 = (
+    "haswell",
+    "broadwell",
+    "skylake",
+    "alderlake",
+    "znver",
+    "core-avx2",
+    "x86-64-v3",
+    "raptorlake",
+    "meteorlake",
+)
 
 
 def _features() -> set[str]:

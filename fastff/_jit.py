@@ -138,7 +138,9 @@ class Unit:
                 return self._callable[dtype]
             letters = {"i": types.int64, "d": types.float64}
             signature = types.int64(_SCALARS[dtype], *(letters[letter] for letter in self.arguments))
-            compiled = CFunc(self.function, (signature.args, signature.return_type), {}, {"nopython": True, "error_model": "numpy"})
+            compiled = CFunc(
+                self.function, (signature.args, signature.return_type), {}, {"nopython": True, "error_model": "numpy"}
+            )
             try:
                 compiled._cache = PackageCache(self.function)
             except RuntimeError:  # nowhere to keep files: compiled anew in each process
@@ -203,7 +205,9 @@ def _invoke_twin(unit: Unit, like: Any, arguments: tuple[Any, ...]) -> int:
 def invoke(typing_context: Any, unit: Any, like: Any, arguments: Any) -> Any:
     """``invoke(product, like, (m, n, ...))`` calls a unit in the dtype of `like`, from compiled code."""
     dtype = 0 if like == types.float32 else 1
-    letters = "".join("i" if isinstance(kind, types.Integer) else "d" if kind == types.float64 else "?" for kind in arguments)
+    letters = "".join(
+        "i" if isinstance(kind, types.Integer) else "d" if kind == types.float64 else "?" for kind in arguments
+    )
     if letters != unit.unit.arguments:
         raise TypingError(f"unit {unit.unit.name} takes {unit.unit.arguments}, not {letters}")
     signature = types.int64(unit, like, arguments)
@@ -216,8 +220,10 @@ def invoke(typing_context: Any, unit: Any, like: Any, arguments: Any) -> Any:
             table = ir.GlobalVariable(builder.module, ir.ArrayType(i64, 2), name)
         address = builder.load(builder.gep(table, [ir.IntType(32)(0), ir.IntType(32)(dtype)]))
         given = [values[1]] + [builder.extract_value(values[2], i) for i in range(len(arguments))]
-        given = [context.cast(builder, v, kind, types.int64) if isinstance(kind, types.Integer) else v
-                 for v, kind in zip(given, [like, *arguments], strict=True)]
+        given = [
+            context.cast(builder, v, kind, types.int64) if isinstance(kind, types.Integer) else v
+            for v, kind in zip(given, [like, *arguments], strict=True)
+        ]
         function = builder.inttoptr(address, ir.FunctionType(i64, [v.type for v in given]).as_pointer())
         return builder.call(function, given)
 
@@ -256,5 +262,3 @@ def warm_up() -> Iterator[tuple[str, str, float]]:
             start = time.perf_counter()
             each[dtype]
             yield each.name, dtype.name, time.perf_counter() - start
-
-

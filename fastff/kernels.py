@@ -33,10 +33,25 @@ def _linear(x: Any, weight: Any, bias: Any, out: Any, floor: Any) -> bool:
         address = np.int64(bias.ctypes.data)
     size = x.itemsize
     scratch = np.empty(scratch_bytes(n, k, size) if m >= PACKED_ROWS else 1, np.uint8)
-    invoke(linear_rows, x.dtype.type(0), (
-        m, n, k, x.ctypes.data, k * size, size, weight.ctypes.data, n * size, address, out.ctypes.data, n * size, floor,
-        scratch.ctypes.data,
-    ))
+    invoke(
+        linear_rows,
+        x.dtype.type(0),
+        (
+            m,
+            n,
+            k,
+            x.ctypes.data,
+            k * size,
+            size,
+            weight.ctypes.data,
+            n * size,
+            address,
+            out.ctypes.data,
+            n * size,
+            floor,
+            scratch.ctypes.data,
+        ),
+    )
     return True
 
 
@@ -58,10 +73,25 @@ def _relu_backward(grad_output: Any, weight: Any, hidden: Any, out: Any) -> bool
         return False
     size = out.itemsize
     scratch = np.empty(scratch_bytes(n, k, size), np.uint8)
-    invoke(relu_backward_rows, out.dtype.type(0), (
-        m, n, k, grad_output.ctypes.data, k * size, size, weight.ctypes.data, k * size, hidden.ctypes.data, n * size,
-        out.ctypes.data, n * size, scratch.ctypes.data,
-    ))
+    invoke(
+        relu_backward_rows,
+        out.dtype.type(0),
+        (
+            m,
+            n,
+            k,
+            grad_output.ctypes.data,
+            k * size,
+            size,
+            weight.ctypes.data,
+            k * size,
+            hidden.ctypes.data,
+            n * size,
+            out.ctypes.data,
+            n * size,
+            scratch.ctypes.data,
+        ),
+    )
     return True
 
 
@@ -86,10 +116,24 @@ def _gradient(x: Any, grad_output: Any, out: Any, rate: Any) -> bool:
         return False
     size = x.itemsize
     scratch = np.empty(scratch_bytes(n, k, size), np.uint8)
-    invoke(gradient_product, x.dtype.type(0), (
-        m, n, k, x.ctypes.data, m * size, size, grad_output.ctypes.data, n * size, out.ctypes.data, n * size, scratch.ctypes.data,
-        float(rate),
-    ))
+    invoke(
+        gradient_product,
+        x.dtype.type(0),
+        (
+            m,
+            n,
+            k,
+            x.ctypes.data,
+            m * size,
+            size,
+            grad_output.ctypes.data,
+            n * size,
+            out.ctypes.data,
+            n * size,
+            scratch.ctypes.data,
+            float(rate),
+        ),
+    )
     return True
 
 
@@ -102,10 +146,29 @@ def _sgd_step_bias(bias: Any, grad_output: Any, learning_rate: Any) -> bool:
         size = bias.itemsize
         one = np.ones(1, bias.dtype)
         # a sum of rows is a product with a row of ones, which is one number read again and again
-        invoke(product, bias.dtype.type(0), (
-            1, n, k, one.ctypes.data, 0, 0, 0, grad_output.ctypes.data, n * size, PANEL_BYTES, 0, 0, bias.ctypes.data,
-            n * size, PANEL_BYTES, -float(learning_rate), -np.inf,
-        ))
+        invoke(
+            product,
+            bias.dtype.type(0),
+            (
+                1,
+                n,
+                k,
+                one.ctypes.data,
+                0,
+                0,
+                0,
+                grad_output.ctypes.data,
+                n * size,
+                PANEL_BYTES,
+                0,
+                0,
+                bias.ctypes.data,
+                n * size,
+                PANEL_BYTES,
+                -float(learning_rate),
+                -np.inf,
+            ),
+        )
     return True
 
 
@@ -113,16 +176,23 @@ _LINEAR_SHAPES = {"x": ("batch", "in"), "weight": ("in", "out"), "bias": ("out",
 _linear_entry = Entry("linear", _linear_plain, _LINEAR_SHAPES, "out", "bias")
 _linear_relu_entry = Entry("linear_relu", _linear_relu, _LINEAR_SHAPES, "out", "bias")
 _relu_backward_entry = Entry(
-    "relu_backward", _relu_backward,
-    {"grad_output": ("batch", "out"), "weight": ("in", "out"), "hidden": ("batch", "in"), "out": ("batch", "in")}, "out",
+    "relu_backward",
+    _relu_backward,
+    {"grad_output": ("batch", "out"), "weight": ("in", "out"), "hidden": ("batch", "in"), "out": ("batch", "in")},
+    "out",
 )
 _weight_gradient_entry = Entry(
-    "weight_gradient", _weight_gradient, {"x": ("batch", "in"), "grad_output": ("batch", "out"), "out": ("in", "out")}, "out"
+    "weight_gradient",
+    _weight_gradient,
+    {"x": ("batch", "in"), "grad_output": ("batch", "out"), "out": ("in", "out")},
+    "out",
 )
 _sgd_step_entry = Entry(
     "sgd_step", _sgd_step, {"weight": ("in", "out"), "x": ("batch", "in"), "grad_output": ("batch", "out")}, "weight"
 )
-_sgd_step_bias_entry = Entry("sgd_step_bias", _sgd_step_bias, {"bias": ("out",), "grad_output": ("batch", "out")}, "bias")
+_sgd_step_bias_entry = Entry(
+    "sgd_step_bias", _sgd_step_bias, {"bias": ("out",), "grad_output": ("batch", "out")}, "bias"
+)
 
 
 def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, out: np.ndarray) -> None:
@@ -302,7 +372,9 @@ def _linear_compiled(x: Any, weight: Any, bias: Any, out: Any) -> Any:
 
     def compiled(x: Any, weight: Any, bias: Any, out: Any) -> None:
         if not _linear_plain(x, weight, bias, out):
-            raise ValueError("linear: shapes do not fit; wanted x (batch, in), weight (in, out), bias (out,) or None, out (batch, out)")
+            raise ValueError(
+                "linear: shapes do not fit; wanted x (batch, in), weight (in, out), bias (out,) or None, out (batch, out)"
+            )
 
     return compiled
 
@@ -313,7 +385,9 @@ def _linear_relu_compiled(x: Any, weight: Any, bias: Any, out: Any) -> Any:
 
     def compiled(x: Any, weight: Any, bias: Any, out: Any) -> None:
         if not _linear_relu(x, weight, bias, out):
-            raise ValueError("linear_relu: shapes do not fit; wanted x (batch, in), weight (in, out), bias (out,) or None, out (batch, out)")
+            raise ValueError(
+                "linear_relu: shapes do not fit; wanted x (batch, in), weight (in, out), bias (out,) or None, out (batch, out)"
+            )
 
     return compiled
 
@@ -324,7 +398,9 @@ def _relu_backward_compiled(grad_output: Any, weight: Any, hidden: Any, out: Any
 
     def compiled(grad_output: Any, weight: Any, hidden: Any, out: Any) -> None:
         if not _relu_backward(grad_output, weight, hidden, out):
-            raise ValueError("relu_backward: shapes do not fit; wanted grad_output (batch, out), weight (in, out), hidden (batch, in), out (batch, in)")
+            raise ValueError(
+                "relu_backward: shapes do not fit; wanted grad_output (batch, out), weight (in, out), hidden (batch, in), out (batch, in)"
+            )
 
     return compiled
 
@@ -335,7 +411,9 @@ def _weight_gradient_compiled(x: Any, grad_output: Any, out: Any) -> Any:
 
     def compiled(x: Any, grad_output: Any, out: Any) -> None:
         if not _weight_gradient(x, grad_output, out):
-            raise ValueError("weight_gradient: shapes do not fit; wanted x (batch, in), grad_output (batch, out), out (in, out)")
+            raise ValueError(
+                "weight_gradient: shapes do not fit; wanted x (batch, in), grad_output (batch, out), out (in, out)"
+            )
 
     return compiled
 
@@ -346,7 +424,9 @@ def _sgd_step_compiled(weight: Any, x: Any, grad_output: Any, learning_rate: Any
 
     def compiled(weight: Any, x: Any, grad_output: Any, learning_rate: Any) -> None:
         if not _sgd_step(weight, x, grad_output, learning_rate):
-            raise ValueError("sgd_step: shapes do not fit; wanted weight (in, out), x (batch, in), grad_output (batch, out)")
+            raise ValueError(
+                "sgd_step: shapes do not fit; wanted weight (in, out), x (batch, in), grad_output (batch, out)"
+            )
 
     return compiled
 

@@ -33,14 +33,17 @@ def _summed(v: Vectors, vectors: list[ir.Value]) -> ir.Value:
         masks = [ir.Constant(ir.VectorType(I32, v.width), indices) for indices in (low, high)]
         pairs = zip(vectors[::2], vectors[1::2], strict=True)
         vectors = [
-            v.builder.fadd(v.builder.shuffle_vector(a, b, masks[0]), v.builder.shuffle_vector(a, b, masks[1])) for a, b in pairs
+            v.builder.fadd(v.builder.shuffle_vector(a, b, masks[0]), v.builder.shuffle_vector(a, b, masks[1]))
+            for a, b in pairs
         ]
         distance *= 2
     return vectors[0]
 
 
 @intrinsic(_dot_rows_twin)
-def dot_rows(typing_context: Any, like: Any, rows: Any, columns: Any, weight: Any, weight_row: Any, row: Any, out: Any) -> Any:
+def dot_rows(
+    typing_context: Any, like: Any, rows: Any, columns: Any, weight: Any, weight_row: Any, row: Any, out: Any
+) -> Any:
     """``out[i] = sum over j of weight[i, j] row[j]`` for at most one vector of rows, each sum in as many chains as it has lanes."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
@@ -58,7 +61,9 @@ def dot_rows(typing_context: Any, like: Any, rows: Any, columns: Any, weight: An
         sums = [builder.phi(v.type) for _ in places]
         offset = builder.mul(index, I64(step))
         factor = v.load(builder.add(x, offset))
-        after = [v.fma(v.load(builder.add(place, offset)), factor, total) for place, total in zip(places, sums, strict=True)]
+        after = [
+            v.fma(v.load(builder.add(place, offset)), factor, total) for place, total in zip(places, sums, strict=True)
+        ]
         for total, following in zip(sums, after, strict=True):
             total.add_incoming(zero, entry)
             total.add_incoming(following, body)
@@ -73,7 +78,8 @@ def dot_rows(typing_context: Any, like: Any, rows: Any, columns: Any, weight: An
         offset = builder.mul(whole, I64(step))
         factor = v.load(builder.add(x, offset), mask)
         totals = [
-            v.fma(v.load(builder.add(place, offset), mask), factor, total) for place, total in zip(places, totals, strict=True)
+            v.fma(v.load(builder.add(place, offset), mask), factor, total)
+            for place, total in zip(places, totals, strict=True)
         ]
         v.store(_summed(v, totals), c, v.first(m))
         return context.get_dummy_value()
@@ -82,14 +88,28 @@ def dot_rows(typing_context: Any, like: Any, rows: Any, columns: Any, weight: An
     return types.void(like, i, i, i, i, i, i), codegen
 
 
-def _add_outer_twin(rows: int, columns: int, column: int, column_step: int, row: int, weight: int, weight_row: int, alpha: Any) -> None:
+def _add_outer_twin(
+    rows: int, columns: int, column: int, column_step: int, row: int, weight: int, weight_row: int, alpha: Any
+) -> None:
     vector = view(row, alpha, columns)
     for i in range(rows):
-        view(weight + i * weight_row, alpha, columns)[...] += alpha * view(column + i * column_step, alpha, 1)[0] * vector
+        view(weight + i * weight_row, alpha, columns)[...] += (
+            alpha * view(column + i * column_step, alpha, 1)[0] * vector
+        )
 
 
 @intrinsic(_add_outer_twin)
-def add_outer(typing_context: Any, rows: Any, columns: Any, column: Any, column_step: Any, row: Any, weight: Any, weight_row: Any, alpha: Any) -> Any:
+def add_outer(
+    typing_context: Any,
+    rows: Any,
+    columns: Any,
+    column: Any,
+    column_step: Any,
+    row: Any,
+    weight: Any,
+    weight_row: Any,
+    alpha: Any,
+) -> Any:
     """``weight[i, j] += alpha column[i] row[j]``."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
@@ -121,18 +141,30 @@ def add_outer(typing_context: Any, rows: Any, columns: Any, column: Any, column_
 
 
 @unit("iiiiiiii")
-def rows_transposed(like: Any, rows: int, n: int, k: int, a: int, a_row: int, weight: int, out: int, out_row: int) -> int:
+def rows_transposed(
+    like: Any, rows: int, n: int, k: int, a: int, a_row: int, weight: int, out: int, out_row: int
+) -> int:
     """``out = a @ weight.T`` for a few rows of k numbers and a weight of n rows, row-major. *out* is written."""
     size = size_of(like)
     lanes = VECTOR_BYTES // size
     for row in range(rows):
         for i in range(0, n, lanes):
-            dot_rows(like, min(lanes, n - i), k, weight + i * k * size, k * size, a + row * a_row, out + row * out_row + i * size)
+            dot_rows(
+                like,
+                min(lanes, n - i),
+                k,
+                weight + i * k * size,
+                k * size,
+                a + row * a_row,
+                out + row * out_row + i * size,
+            )
     return 0
 
 
 @unit("iiiiiiid")
-def outer_step(like: Any, m: int, n: int, x: int, x_step: int, delta: int, weight: int, weight_row: int, alpha: float) -> int:
+def outer_step(
+    like: Any, m: int, n: int, x: int, x_step: int, delta: int, weight: int, weight_row: int, alpha: float
+) -> int:
     """``weight += alpha x delta`` for one row x of m inputs and one row delta of n outputs. *weight* is updated."""
     add_outer(m, n, x, x_step, delta, weight, weight_row, number(alpha, like))
     return 0

@@ -28,7 +28,16 @@ def pack_tiles(like: Any, m: int, k: int, a: int, a_step: int, packed: int) -> i
         rows = height + 1 if t < taller else height
         # where registers are short a tile is higher than two vectors; a part must then not write into the next one
         for i in range(0, rows, columns):
-            copy_rows(like, min(columns, rows - i), int(rows > columns), k, a + i * size, a_step, packed + i * size, MAX_ROWS * size)
+            copy_rows(
+                like,
+                min(columns, rows - i),
+                int(rows > columns),
+                k,
+                a + i * size,
+                a_step,
+                packed + i * size,
+                MAX_ROWS * size,
+            )
         a += rows * size
         packed += k * MAX_ROWS * size
     return 0
@@ -63,7 +72,13 @@ def transpose_rows(like: Any, m: int, n: int, a: int, a_row: int, out: int, out_
     lanes = VECTOR_BYTES // size
     for i in range(0, m, lanes):
         for j in range(0, n, lanes):
-            transpose(like, min(lanes, m - i), min(lanes, n - j), a + i * a_row + j * size, a_row, out + j * out_row + i * size, out_row)
+            transpose(
+                like,
+                min(lanes, m - i),
+                min(lanes, n - j),
+                a + i * a_row + j * size,
+                a_row,
+                out + j * out_row + i * size,
+                out_row,
+            )
     return 0
-
-

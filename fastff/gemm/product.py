@@ -20,8 +20,26 @@ PANEL_BYTES = VECTOR_BYTES * MAX_VECTORS
 
 
 @unit("iiiiiiiiiiiiiiidd")
-def product(like: Any, m: int, n: int, k: int, a: int, a_row: int, a_step: int, a_tile: int, b: int, b_step: int, b_panel: int,
-            start: int, start_row: int, c: int, c_row: int, c_panel: int, alpha: float, floor: float) -> int:
+def product(
+    like: Any,
+    m: int,
+    n: int,
+    k: int,
+    a: int,
+    a_row: int,
+    a_step: int,
+    a_tile: int,
+    b: int,
+    b_step: int,
+    b_panel: int,
+    start: int,
+    start_row: int,
+    c: int,
+    c_row: int,
+    c_panel: int,
+    alpha: float,
+    floor: float,
+) -> int:
     """``c = max(start + a b, floor)``, or ``c += alpha (start + a b)`` where alpha is not 0.
 
     Parameters
@@ -57,7 +75,23 @@ def product(like: Any, m: int, n: int, k: int, a: int, a_row: int, a_step: int, 
         for j in range(0, n, lanes * ROW_VECTORS):
             columns = min(lanes * ROW_VECTORS, n - j)
             from_start = start + j * size if start != 0 else 0
-            tile(1, (columns + lanes - 1) // lanes, columns, k, a, a_row, a_step, b + j * size, b_step, from_start, 0, c + j * size, 0, scale, lowest)
+            tile(
+                1,
+                (columns + lanes - 1) // lanes,
+                columns,
+                k,
+                a,
+                a_row,
+                a_step,
+                b + j * size,
+                b_step,
+                from_start,
+                0,
+                c + j * size,
+                0,
+                scale,
+                lowest,
+            )
         return 0
     panel = 0
     for j in range(0, n, lanes * MAX_VECTORS):
@@ -67,7 +101,23 @@ def product(like: Any, m: int, n: int, k: int, a: int, a_row: int, a_step: int, 
         from_a, from_c, from_b = a, c + panel * c_panel, b + panel * b_panel
         for t in range(tiles):
             rows = height + 1 if t < taller else height
-            tile(rows, vectors, columns, k, from_a, a_row, a_step, from_b, b_step, from_start, start_row, from_c, c_row, scale, lowest)
+            tile(
+                rows,
+                vectors,
+                columns,
+                k,
+                from_a,
+                a_row,
+                a_step,
+                from_b,
+                b_step,
+                from_start,
+                start_row,
+                from_c,
+                c_row,
+                scale,
+                lowest,
+            )
             from_a += a_tile if a_tile != 0 else rows * a_row
             from_c += rows * c_row
             if start != 0:

@@ -53,7 +53,9 @@ def forward(plan: Plan, parameters: np.ndarray, x: np.ndarray, out: np.ndarray) 
     operations = 2.0 * plan.n_parameters * rows
     team = max(1, min(_threads.get_num_threads(), int(operations / THREAD_OPERATIONS), rows))
     bounds = [rows * t // team for t in range(team + 1)]
-    calls = [_Part(plan, parameters, packed, x, out, first, last) for first, last in zip(bounds, bounds[1:], strict=False)]
+    calls = [
+        _Part(plan, parameters, packed, x, out, first, last) for first, last in zip(bounds, bounds[1:], strict=False)
+    ]
     workers = [threading.Thread(target=part) for part in calls[1:]]
     for worker in workers:
         worker.start()
@@ -69,14 +71,25 @@ def _packed(plan: Plan, parameters: np.ndarray) -> list[np.ndarray]:
         inputs, width = weight.shape
         count = -(-width * size // PANEL_BYTES)
         panels.append(aligned(count * inputs * PANEL_BYTES))
-        pack_panels[plan.dtype](0, inputs, width, weight.ctypes.data, width * size, panels[-1].ctypes.data, inputs * PANEL_BYTES)
+        pack_panels[plan.dtype](
+            0, inputs, width, weight.ctypes.data, width * size, panels[-1].ctypes.data, inputs * PANEL_BYTES
+        )
     return panels
 
 
 class _Part:
     """The rows of one thread: a layer table with buffers for one block of them."""
 
-    def __init__(self, plan: Plan, parameters: np.ndarray, packed: list[np.ndarray] | None, x: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        parameters: np.ndarray,
+        packed: list[np.ndarray] | None,
+        x: np.ndarray,
+        out: np.ndarray,
+        first: int,
+        last: int,
+    ) -> None:
         size = plan.dtype.itemsize
         rows = [padded_row(width, size) for width in plan.sizes[1:]]
         # a block's activations take half of the second level
@@ -89,7 +102,11 @@ class _Part:
             width = plan.sizes[layer + 1]
             line[WEIGHT], line[WEIGHT_ROW], line[WEIGHT_PANEL] = weights[layer].ctypes.data, width * size, PANEL_BYTES
             if packed is not None:
-                line[WEIGHT], line[WEIGHT_ROW], line[WEIGHT_PANEL] = packed[layer].ctypes.data, PANEL_BYTES, plan.sizes[layer] * PANEL_BYTES
+                line[WEIGHT], line[WEIGHT_ROW], line[WEIGHT_PANEL] = (
+                    packed[layer].ctypes.data,
+                    PANEL_BYTES,
+                    plan.sizes[layer] * PANEL_BYTES,
+                )
             line[BIAS] = biases[layer].ctypes.data if plan.bias else 0
             line[HIDDEN], line[LINEAR], line[HIDDEN_ROW] = place, place, rows[layer]
             place += block * rows[layer]
@@ -100,7 +117,15 @@ class _Part:
         table[-1, LINEAR], table[-1, HIDDEN_ROW] = out.ctypes.data + first * row, row
         x_row = plan.n_inputs * size
         self._unit = predict_rows[plan.dtype]
-        self._arguments = (0.0, table.ctypes.data, len(table), x.ctypes.data + first * x_row, x_row, last - first, block)
+        self._arguments = (
+            0.0,
+            table.ctypes.data,
+            len(table),
+            x.ctypes.data + first * x_row,
+            x_row,
+            last - first,
+            block,
+        )
 
     def __call__(self) -> None:
         self._unit(*self._arguments)

@@ -59,11 +59,29 @@ def forward_rows(like: Any, table: int, layers: int, begun: int, x: int, x_row: 
         inner = layer < layers - 1
         floor = 0.0 if inner and activation == RELU else -np.inf
         if layer > 0 or begun == 0:
-            invoke(product, like, (
-                rows, field(line, WIDTH), field(line, INPUTS), x, x_row, size, 0,
-                field(line, WEIGHT), field(line, WEIGHT_ROW), field(line, WEIGHT_PANEL),
-                field(line, BIAS), 0, linear, row, PANEL_BYTES, 0.0, floor,
-            ))
+            invoke(
+                product,
+                like,
+                (
+                    rows,
+                    field(line, WIDTH),
+                    field(line, INPUTS),
+                    x,
+                    x_row,
+                    size,
+                    0,
+                    field(line, WEIGHT),
+                    field(line, WEIGHT_ROW),
+                    field(line, WEIGHT_PANEL),
+                    field(line, BIAS),
+                    0,
+                    linear,
+                    row,
+                    PANEL_BYTES,
+                    0.0,
+                    floor,
+                ),
+            )
         if inner and activation != IDENTITY and activation != RELU:
             invoke(activate, like, (activation, rows * row // size, linear, hidden))
         x, x_row = hidden, row

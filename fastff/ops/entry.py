@@ -40,7 +40,9 @@ class Entry:
         An array that may be None.
     """
 
-    def __init__(self, name: str, core: Callable[..., bool], shapes: dict[str, tuple[str, ...]], written: str, optional: str = "") -> None:
+    def __init__(
+        self, name: str, core: Callable[..., bool], shapes: dict[str, tuple[str, ...]], written: str, optional: str = ""
+    ) -> None:
         self.name, self.core, self.shapes, self.written, self.optional = name, core, shapes, written, optional
         self._numbers = core.__code__.co_argcount - len(shapes)
         # a dispatcher that must not compile by itself, as it would for every other layout; without signatures it may not say so
@@ -63,10 +65,17 @@ class Entry:
         arrays = dict(zip(self.shapes, arguments, strict=False))
         self.check(arrays)
         numbers = [float(number) for number in arguments[len(self.shapes) :]]
-        ready = {name: None if array is None else np.require(array, requirements=["C", "W"] if name == self.written else ["C"])
-                 for name, array in arrays.items()}
+        ready = {
+            name: None
+            if array is None
+            else np.require(array, requirements=["C", "W"] if name == self.written else ["C"])
+            for name, array in arrays.items()
+        }
         # a read-only array is a type of its own to numba: a copy is cheaper than another compilation
-        ready = {name: array.copy() if array is not None and not array.flags.writeable else array for name, array in ready.items()}
+        ready = {
+            name: array.copy() if array is not None and not array.flags.writeable else array
+            for name, array in ready.items()
+        }
         target = arrays[self.written]
         if ready[self.written] is not target and np.shares_memory(ready[self.written], target):
             ready[self.written] = target.copy()
@@ -79,7 +88,8 @@ class Entry:
 
     def _compile(self, arrays: dict[str, Any]) -> None:
         kinds = [
-            types.none if array is None else types.Array(from_dtype(array.dtype), array.ndim, "C") for array in arrays.values()
+            types.none if array is None else types.Array(from_dtype(array.dtype), array.ndim, "C")
+            for array in arrays.values()
         ]
         signature = (*kinds, *[types.float64] * self._numbers)
         if signature not in self._dispatcher.overloads:
@@ -116,7 +126,12 @@ class Entry:
                 raise ValueError(f"{self.name}: {name} is written, and the array given is read-only")
         target = arrays[self.written]
         for name, array in arrays.items():
-            if name != self.written and array is not None and np.may_share_memory(array, target) and np.shares_memory(array, target):
+            if (
+                name != self.written
+                and array is not None
+                and np.may_share_memory(array, target)
+                and np.shares_memory(array, target)
+            ):
                 raise ValueError(f"{self.name}: {self.written} must not overlap {name}")
 
     def check_types(self, *kinds: Any) -> None:
@@ -135,6 +150,8 @@ class Entry:
             if kind.ndim != len(shape):
                 raise TypingError(f"{self.name}: {name} must have {len(shape)} dimensions, not {kind.ndim}")
             if kind.layout != "C":
-                raise TypingError(f"{self.name}: {name} must be C-contiguous in compiled code; numpy.ascontiguousarray makes it so")
+                raise TypingError(
+                    f"{self.name}: {name} must be C-contiguous in compiled code; numpy.ascontiguousarray makes it so"
+                )
             if name == self.written and not kind.mutable:
                 raise TypingError(f"{self.name}: {name} is written, and its type is a read-only array")

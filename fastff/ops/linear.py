@@ -30,8 +30,22 @@ def scratch_bytes(columns: int, depth: int, itemsize: int) -> int:
 
 
 @unit("iiiiiiiiiiidi")
-def linear_rows(like: Any, m: int, n: int, k: int, x: int, x_row: int, x_column: int, weight: int, weight_row: int, bias: int,
-                out: int, out_row: int, floor: float, scratch: int) -> int:
+def linear_rows(
+    like: Any,
+    m: int,
+    n: int,
+    k: int,
+    x: int,
+    x_row: int,
+    x_column: int,
+    weight: int,
+    weight_row: int,
+    bias: int,
+    out: int,
+    out_row: int,
+    floor: float,
+    scratch: int,
+) -> int:
     """``out = max(x @ weight + bias, floor)``; columns of `weight` and `out` are adjacent. *scratch* is written."""
     size = size_of(like)
     b, b_step, b_panel = weight, weight_row, PANEL_BYTES
@@ -42,15 +56,49 @@ def linear_rows(like: Any, m: int, n: int, k: int, x: int, x_row: int, x_column:
         block = max(1, BLOCK_BYTES // (k * size * MAX_ROWS + 1)) * MAX_ROWS
     for i in range(0, m, max(block, 1)):
         rows = min(block, m - i)
-        invoke(product, like, (
-            rows, n, k, x + i * x_row, x_row, x_column, 0, b, b_step, b_panel, bias, 0, out + i * out_row, out_row, PANEL_BYTES, 0.0, floor,
-        ))
+        invoke(
+            product,
+            like,
+            (
+                rows,
+                n,
+                k,
+                x + i * x_row,
+                x_row,
+                x_column,
+                0,
+                b,
+                b_step,
+                b_panel,
+                bias,
+                0,
+                out + i * out_row,
+                out_row,
+                PANEL_BYTES,
+                0.0,
+                floor,
+            ),
+        )
     return 0
 
 
 @unit("iiiiiiiiiiiii")
-def relu_backward_rows(like: Any, m: int, n: int, k: int, grad: int, grad_row: int, grad_column: int, weight: int, weight_row: int,
-                       hidden: int, hidden_row: int, out: int, out_row: int, scratch: int) -> int:
+def relu_backward_rows(
+    like: Any,
+    m: int,
+    n: int,
+    k: int,
+    grad: int,
+    grad_row: int,
+    grad_column: int,
+    weight: int,
+    weight_row: int,
+    hidden: int,
+    hidden_row: int,
+    out: int,
+    out_row: int,
+    scratch: int,
+) -> int:
     """``out = (grad @ weight.T) * (hidden > 0)`` for m rows, n inputs and k outputs, panel by panel of transposed weights."""
     size = size_of(like)
     columns = PANEL_BYTES // size
@@ -61,21 +109,59 @@ def relu_backward_rows(like: Any, m: int, n: int, k: int, grad: int, grad_row: i
         panel += k * PANEL_BYTES
     for i in range(0, m, block):
         rows = min(block, m - i)
-        invoke(product, like, (
-            rows, n, k, grad + i * grad_row, grad_row, grad_column, 0, scratch, PANEL_BYTES, k * PANEL_BYTES, 0, 0,
-            out + i * out_row, out_row, PANEL_BYTES, 0.0, -np.inf,
-        ))
+        invoke(
+            product,
+            like,
+            (
+                rows,
+                n,
+                k,
+                grad + i * grad_row,
+                grad_row,
+                grad_column,
+                0,
+                scratch,
+                PANEL_BYTES,
+                k * PANEL_BYTES,
+                0,
+                0,
+                out + i * out_row,
+                out_row,
+                PANEL_BYTES,
+                0.0,
+                -np.inf,
+            ),
+        )
         if hidden_row == n * size and out_row == n * size:
-            invoke(derivative, like, (RELU, rows * n, hidden + i * hidden_row, hidden + i * hidden_row, out + i * out_row))
+            invoke(
+                derivative, like, (RELU, rows * n, hidden + i * hidden_row, hidden + i * hidden_row, out + i * out_row)
+            )
         else:
             for row in range(i, i + rows):
-                invoke(derivative, like, (RELU, n, hidden + row * hidden_row, hidden + row * hidden_row, out + row * out_row))
+                invoke(
+                    derivative,
+                    like,
+                    (RELU, n, hidden + row * hidden_row, hidden + row * hidden_row, out + row * out_row),
+                )
     return 0
 
 
 @unit("iiiiiiiiiiid")
-def gradient_product(like: Any, m: int, n: int, k: int, x: int, x_row: int, x_column: int, grad: int, grad_row: int, out: int,
-                     out_row: int, scratch: int, rate: float) -> int:
+def gradient_product(
+    like: Any,
+    m: int,
+    n: int,
+    k: int,
+    x: int,
+    x_row: int,
+    x_column: int,
+    grad: int,
+    grad_row: int,
+    out: int,
+    out_row: int,
+    scratch: int,
+    rate: float,
+) -> int:
     """``out = x.T @ grad`` for m inputs, n outputs and k rows, or ``out -= rate * x.T @ grad`` where the rate is not 0."""
     size = size_of(like)
     b, b_step, b_panel = grad, grad_row, PANEL_BYTES
@@ -90,7 +176,27 @@ def gradient_product(like: Any, m: int, n: int, k: int, x: int, x_row: int, x_co
         if n * size > PANEL_BYTES and x_column == size:
             invoke(pack_tiles, like, (rows, k, a, x_row, scratch))
             a, a_row, a_step, a_tile = scratch, size, MAX_ROWS * size, k * MAX_ROWS * size
-        invoke(product, like, (
-            rows, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, out + i * out_row, out_row, PANEL_BYTES, -rate, -np.inf,
-        ))
+        invoke(
+            product,
+            like,
+            (
+                rows,
+                n,
+                k,
+                a,
+                a_row,
+                a_step,
+                a_tile,
+                b,
+                b_step,
+                b_panel,
+                0,
+                0,
+                out + i * out_row,
+                out_row,
+                PANEL_BYTES,
+                -rate,
+                -np.inf,
+            ),
+        )
     return 0

@@ -23,7 +23,9 @@ def open_loop(builder: ir.IRBuilder, count: ir.Value, name: str) -> tuple[ir.Phi
     return index, entry, body, leave
 
 
-def close_loop(builder: ir.IRBuilder, index: ir.PhiInstr, following: ir.Value, count: ir.Value, body: ir.Block, leave: ir.Block) -> None:
+def close_loop(
+    builder: ir.IRBuilder, index: ir.PhiInstr, following: ir.Value, count: ir.Value, body: ir.Block, leave: ir.Block
+) -> None:
     """End a loop of `open_loop`: go on with index `following` while it is below `count`."""
     index.add_incoming(following, builder.block)
     branch = builder.cbranch(builder.icmp_signed("<", following, count), body, leave)
@@ -32,14 +34,26 @@ def close_loop(builder: ir.IRBuilder, index: ir.PhiInstr, following: ir.Value, c
     builder.position_at_end(leave)
 
 
-def _copy_twin(like: Any, count: int, exact: int, steps: int, source: int, source_step: int, target: int, target_step: int) -> None:
+def _copy_twin(
+    like: Any, count: int, exact: int, steps: int, source: int, source_step: int, target: int, target_step: int
+) -> None:
     for k in range(steps):
         out = view(target + k * target_step, like, count)
         out[...] = view(source + k * source_step, like, count)
 
 
 @intrinsic(_copy_twin)
-def copy_rows(typing_context: Any, like: Any, count: Any, exact: Any, steps: Any, source: Any, source_step: Any, target: Any, target_step: Any) -> Any:
+def copy_rows(
+    typing_context: Any,
+    like: Any,
+    count: Any,
+    exact: Any,
+    steps: Any,
+    source: Any,
+    source_step: Any,
+    target: Any,
+    target_step: Any,
+) -> Any:
     """Copy `steps` short rows of `count` numbers, at most two vectors.
 
     Where `exact` is 0, whole vectors are stored, zeros beyond `count`: the target must have room behind its last row, and a
@@ -51,7 +65,9 @@ def copy_rows(typing_context: Any, like: Any, count: Any, exact: Any, steps: Any
         _, n, exact, m, a, a_step, c, c_step = values
         leave = builder.append_basic_block("copied")
         wide = builder.icmp_signed(">", n, I64(v.width))
-        kind = builder.add(builder.zext(wide, I64), builder.select(builder.icmp_signed("!=", exact, I64(0)), I64(2), I64(0)))
+        kind = builder.add(
+            builder.zext(wide, I64), builder.select(builder.icmp_signed("!=", exact, I64(0)), I64(2), I64(0))
+        )
         switch = builder.switch(kind, leave)
         for case in range(4):
             vectors, precise = 1 + case % 2, case >= 2
@@ -63,7 +79,9 @@ def copy_rows(typing_context: Any, like: Any, count: Any, exact: Any, steps: Any
             for j, mask in enumerate(masks):
                 offset = I64(j * v.width * v.size)
                 loaded = v.load(builder.add(builder.add(a, builder.mul(index, a_step)), offset), mask)
-                v.store(loaded, builder.add(builder.add(c, builder.mul(index, c_step)), offset), mask if precise else None)
+                v.store(
+                    loaded, builder.add(builder.add(c, builder.mul(index, c_step)), offset), mask if precise else None
+                )
             close_loop(builder, index, builder.add(index, I64(1)), m, body, done)
             builder.branch(leave)
         builder.position_at_end(leave)
@@ -73,8 +91,12 @@ def copy_rows(typing_context: Any, like: Any, count: Any, exact: Any, steps: Any
     return types.void(like, i, i, i, i, i, i, i), codegen
 
 
-def _transpose_twin(like: Any, rows: int, columns: int, source: int, source_row: int, target: int, target_row: int) -> None:
-    block = np.array([view(source + i * source_row, like, columns) for i in range(rows)], type(like)).reshape(rows, columns)
+def _transpose_twin(
+    like: Any, rows: int, columns: int, source: int, source_row: int, target: int, target_row: int
+) -> None:
+    block = np.array([view(source + i * source_row, like, columns) for i in range(rows)], type(like)).reshape(
+        rows, columns
+    )
     for j in range(columns):
         view(target + j * target_row, like, rows)[...] = block[:, j]
 
@@ -96,7 +118,9 @@ def transposed(v: Vectors, rows: list[ir.Value]) -> list[ir.Value]:
 
 
 @intrinsic(_transpose_twin)
-def transpose(typing_context: Any, like: Any, rows: Any, columns: Any, source: Any, source_row: Any, target: Any, target_row: Any) -> Any:
+def transpose(
+    typing_context: Any, like: Any, rows: Any, columns: Any, source: Any, source_row: Any, target: Any, target_row: Any
+) -> Any:
     """``target[j, i] = source[i, j]`` for a block of at most one vector by one vector, through registers."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:

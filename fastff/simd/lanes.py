@@ -56,7 +56,9 @@ class Vectors:
             loaded = self.builder.load(self.pointer(address))
             loaded.align = self.size
             return loaded
-        function = self.intrinsic("masked.load", [self.type.as_pointer(), I32, self.mask_type, self.type], f"{self.suffix}.p0")
+        function = self.intrinsic(
+            "masked.load", [self.type.as_pointer(), I32, self.mask_type, self.type], f"{self.suffix}.p0"
+        )
         return self.builder.call(function, [self.pointer(address), I32(self.size), mask, self.constant(0.0)])
 
     def store(self, value: ir.Value, address: ir.Value, mask: ir.Value | None = None) -> None:

@@ -134,7 +134,6 @@ def size_of(typing_context: Any, like: Any) -> Any:
     return types.int64(like), codegen
 
 
-
 def _number_twin(value: float, like: Any) -> Any:
     return type(like)(value)
 

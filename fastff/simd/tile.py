@@ -30,8 +30,23 @@ MAX_VECTORS = 2
 ROW_VECTORS = 8
 
 
-def _tile_twin(rows: int, vectors: int, columns: int, depth: int, a: int, a_row: int, a_step: int, b: int, b_step: int,
-               start: int, start_row: int, c: int, c_row: int, alpha: Any, floor: Any) -> None:
+def _tile_twin(
+    rows: int,
+    vectors: int,
+    columns: int,
+    depth: int,
+    a: int,
+    a_row: int,
+    a_step: int,
+    b: int,
+    b_step: int,
+    start: int,
+    start_row: int,
+    c: int,
+    c_row: int,
+    alpha: Any,
+    floor: Any,
+) -> None:
     for i in range(rows):
         out = view(c + i * c_row, alpha, columns)
         total = view(start + i * start_row, alpha, columns).copy() if start else np.zeros(columns, type(alpha))
@@ -145,12 +160,44 @@ class _Tile:
         builder.branch(leave)
 
 
-_NAMES = ("rows", "vectors", "columns", "depth", "a", "a_row", "a_step", "b", "b_step", "start", "start_row", "c", "c_row", "alpha", "floor")
+_NAMES = (
+    "rows",
+    "vectors",
+    "columns",
+    "depth",
+    "a",
+    "a_row",
+    "a_step",
+    "b",
+    "b_step",
+    "start",
+    "start_row",
+    "c",
+    "c_row",
+    "alpha",
+    "floor",
+)
 
 
 @intrinsic(_tile_twin)
-def tile(typing_context: Any, rows: Any, vectors: Any, columns: Any, depth: Any, a: Any, a_row: Any, a_step: Any, b: Any,
-         b_step: Any, start: Any, start_row: Any, c: Any, c_row: Any, alpha: Any, floor: Any) -> Any:
+def tile(
+    typing_context: Any,
+    rows: Any,
+    vectors: Any,
+    columns: Any,
+    depth: Any,
+    a: Any,
+    a_row: Any,
+    a_step: Any,
+    b: Any,
+    b_step: Any,
+    start: Any,
+    start_row: Any,
+    c: Any,
+    c_row: Any,
+    alpha: Any,
+    floor: Any,
+) -> Any:
     """One register tile of any height up to MAX_ROWS and of one or two vectors, or of one row and up to ROW_VECTORS vectors.
 
     Parameters
@@ -188,11 +235,15 @@ def tile(typing_context: Any, rows: Any, vectors: Any, columns: Any, depth: Any,
         leave = builder.append_basic_block("leave")
         shapes = [(r, n) for n in range(1, MAX_VECTORS + 1) for r in range(1, MAX_ROWS + 1)]
         single = [(1, n) for n in range(MAX_VECTORS + 1, ROW_VECTORS + 1)]
-        index = builder.add(builder.mul(builder.sub(x["vectors"], I64(1)), I64(MAX_ROWS)), builder.sub(x["rows"], I64(1)))
+        index = builder.add(
+            builder.mul(builder.sub(x["vectors"], I64(1)), I64(MAX_ROWS)), builder.sub(x["rows"], I64(1))
+        )
         full = None if ROW.masked else builder.icmp_signed("==", x["columns"], builder.mul(x["vectors"], I64(v.width)))
         # wide tiles of one row follow the others
         index = builder.select(
-            builder.icmp_signed(">", x["vectors"], I64(MAX_VECTORS)), builder.add(x["vectors"], I64(len(shapes) - MAX_VECTORS - 1)), index
+            builder.icmp_signed(">", x["vectors"], I64(MAX_VECTORS)),
+            builder.add(x["vectors"], I64(len(shapes) - MAX_VECTORS - 1)),
+            index,
         )
         switch = builder.switch(index, leave)
         for case, (r, n) in enumerate(shapes + single):
@@ -214,5 +265,3 @@ def tile(typing_context: Any, rows: Any, vectors: Any, columns: Any, depth: Any,
 
     i = types.int64
     return types.void(*[i] * 13, alpha, floor), codegen
-
-

@@ -25,7 +25,9 @@ from fastff.training.loop import run
 #: Rows of a chunk: larger batches take several, and add their gradients up.
 CHUNK_ROWS = 2048
 import os
-BLOCK_PART=int(os.environ.get("BP","4")); WB=int(os.environ.get("WB","4"))
+
+BLOCK_PART = int(os.environ.get("BP", "4"))
+WB = int(os.environ.get("WB", "4"))
 #: Rows of a step from which weights are kept in panels while training.
 PANEL_ROWS = 24
 #: Rows of a step up to which the way back goes along the rows of a weight instead of transposing it.
@@ -78,8 +80,17 @@ class Engine:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_compiled": None}
 
-    def run(self, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, order: np.ndarray | None, rows_per_step: int,
-            first: int, steps: int, losses: np.ndarray) -> int:
+    def run(
+        self,
+        parameters: np.ndarray,
+        x: np.ndarray,
+        y: np.ndarray,
+        order: np.ndarray | None,
+        rows_per_step: int,
+        first: int,
+        steps: int,
+        losses: np.ndarray,
+    ) -> int:
         """Make steps of training.
 
         Step s uses the rows of batch ``s % steps_per_epoch`` of epoch ``s // steps_per_epoch``.
@@ -120,8 +131,19 @@ class Engine:
         self._call(frame_.GRADIENT_ONLY, parameters, x, y, None, len(x), 0, 1, losses, gradient)
         return float(losses[0])
 
-    def _call(self, rule: int, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, order: np.ndarray | None, batch: int,
-              first: int, steps: int, losses: np.ndarray, gradient: np.ndarray | None) -> int:
+    def _call(
+        self,
+        rule: int,
+        parameters: np.ndarray,
+        x: np.ndarray,
+        y: np.ndarray,
+        order: np.ndarray | None,
+        batch: int,
+        first: int,
+        steps: int,
+        losses: np.ndarray,
+        gradient: np.ndarray | None,
+    ) -> int:
         compiled = self._compiled
         if compiled is None or min(batch, len(x)) > compiled.row_losses.size:
             compiled = self._compiled = _Compiled(self, max(self.rows, min(batch, len(x))))
@@ -146,7 +168,11 @@ class _Compiled:
         self._lay_out(plan, chunk, size)
         self._moments(engine)
         f = self.frame
-        f[frame_.TABLE], f[frame_.ODD_TABLE], f[frame_.LAYERS] = self.table.ctypes.data, self.odd_table.ctypes.data, len(self.table)
+        f[frame_.TABLE], f[frame_.ODD_TABLE], f[frame_.LAYERS] = (
+            self.table.ctypes.data,
+            self.odd_table.ctypes.data,
+            len(self.table),
+        )
         f[frame_.BARRIER], f[frame_.ONE] = self.barrier.ctypes.data, self.one.ctypes.data
         f[frame_.CHUNK], f[frame_.ROW_LOSSES] = chunk, self.row_losses.ctypes.data
         f[frame_.LOSS], f[frame_.MEAN] = engine.loss_object.code, engine.loss_object.reduction == "mean"
@@ -162,7 +188,10 @@ class _Compiled:
         T, engine = table_, self.engine
         widths = plan.sizes[1:]
         # a product's operand and result stay in the second level while its weights pass by
-        self.block = max(MAX_ROWS, L2_BYTES * BLOCK_PART // 8 // (size * max(i + o for i, o in zip(plan.sizes, widths, strict=False))))
+        self.block = max(
+            MAX_ROWS,
+            L2_BYTES * BLOCK_PART // 8 // (size * max(i + o for i, o in zip(plan.sizes, widths, strict=False))),
+        )
         rows = [padded_row(width, size) for width in widths]
         x_row = padded_row(plan.sizes[0], size)
         pieces: list[tuple[Any, int]] = []
@@ -197,7 +226,8 @@ class _Compiled:
         pieces.append(((self.frame, frame_.Y_BATCH), chunk * y_row))
         scratch = max(
             (-(-w * size // PANEL_BYTES)) * chunk * PANEL_BYTES
-            + (int(line[T.WEIGHT_BLOCK]) + MAX_ROWS) * (chunk * size + max(w * size, PANEL_BYTES)) + 4 * PANEL_BYTES
+            + (int(line[T.WEIGHT_BLOCK]) + MAX_ROWS) * (chunk * size + max(w * size, PANEL_BYTES))
+            + 4 * PANEL_BYTES
             for w, line in zip(widths, table, strict=True)
         )
         self.frame[frame_.SCRATCH_BYTES] = scratch = -(-scratch // 4096) * 4096 + 128
@@ -237,8 +267,19 @@ class _Compiled:
             place += weight + bias
         return keep
 
-    def __call__(self, rule: int, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, order: np.ndarray | None, batch: int,
-                 first: int, steps: int, losses: np.ndarray, gradient: np.ndarray | None) -> int:
+    def __call__(
+        self,
+        rule: int,
+        parameters: np.ndarray,
+        x: np.ndarray,
+        y: np.ndarray,
+        order: np.ndarray | None,
+        batch: int,
+        first: int,
+        steps: int,
+        losses: np.ndarray,
+        gradient: np.ndarray | None,
+    ) -> int:
         T, engine, plan = table_, self.engine, self.engine.plan
         size = plan.dtype.itemsize
         if self.state is not engine.state:
@@ -251,7 +292,9 @@ class _Compiled:
         for layer, weight in enumerate(weights):
             line = self.table[layer]
             if engine._panels:
-                pack_panels[plan.dtype](0, *weight.shape, weight.ctypes.data, weight.shape[1] * size, line[T.WEIGHT], line[T.WEIGHT_PANEL])
+                pack_panels[plan.dtype](
+                    0, *weight.shape, weight.ctypes.data, weight.shape[1] * size, line[T.WEIGHT], line[T.WEIGHT_PANEL]
+                )
             else:
                 line[T.WEIGHT] = weight.ctypes.data
             line[T.BIAS] = biases[layer].ctypes.data if plan.bias else 0

@@ -99,21 +99,58 @@ def backward_rows(like: Any, frame: int, table: int, first: int, rows: int) -> i
         row, below_row = field(line, HIDDEN_ROW), field(below, HIDDEN_ROW)
         delta = field(below, DELTA) + first * below_row
         if get_int(frame + 8 * FEW) != 0:
-            invoke(rows_transposed, like, (
-                rows, field(line, INPUTS), field(line, WIDTH), field(line, DELTA) + first * row, row, field(line, WEIGHT), delta, below_row,
-            ))
+            invoke(
+                rows_transposed,
+                like,
+                (
+                    rows,
+                    field(line, INPUTS),
+                    field(line, WIDTH),
+                    field(line, DELTA) + first * row,
+                    row,
+                    field(line, WEIGHT),
+                    delta,
+                    below_row,
+                ),
+            )
         else:
-            invoke(product, like, (
-                rows, field(line, INPUTS), field(line, WIDTH), field(line, DELTA) + first * row, row, size, 0,
-                field(line, TRANSPOSED), PANEL_BYTES, field(line, TRANSPOSED_PANEL),
-                0, 0, delta, below_row, PANEL_BYTES, 0.0, -np.inf,
-            ))
+            invoke(
+                product,
+                like,
+                (
+                    rows,
+                    field(line, INPUTS),
+                    field(line, WIDTH),
+                    field(line, DELTA) + first * row,
+                    row,
+                    size,
+                    0,
+                    field(line, TRANSPOSED),
+                    PANEL_BYTES,
+                    field(line, TRANSPOSED_PANEL),
+                    0,
+                    0,
+                    delta,
+                    below_row,
+                    PANEL_BYTES,
+                    0.0,
+                    -np.inf,
+                ),
+            )
         activation = field(below, ACTIVATION)
         if activation != IDENTITY:
             offset = first * below_row
-            invoke(derivative, like, (
-                activation, rows * below_row // size, field(below, HIDDEN) + offset, field(below, LINEAR) + offset, delta,
-            ))
+            invoke(
+                derivative,
+                like,
+                (
+                    activation,
+                    rows * below_row // size,
+                    field(below, HIDDEN) + offset,
+                    field(below, LINEAR) + offset,
+                    delta,
+                ),
+            )
     return 0
 
 
@@ -139,10 +176,19 @@ def panels_of(line: int, size: int) -> int:
 def gather_inputs(like: Any, frame: int, table: int, order: int, first: int, last: int) -> int:
     """Gather rows ``first`` to ``last`` of a chunk, whose row numbers are at `order`."""
     row = get_int(frame + 8 * X_BATCH_ROW)
-    invoke(gather, like, (
-        order + 8 * first, last - first, field(table, INPUTS) * size_of(like), get_int(frame + 8 * X), get_int(frame + 8 * X_ROW),
-        field(table, GATHERED) + first * row, row,
-    ))
+    invoke(
+        gather,
+        like,
+        (
+            order + 8 * first,
+            last - first,
+            field(table, INPUTS) * size_of(like),
+            get_int(frame + 8 * X),
+            get_int(frame + 8 * X_ROW),
+            field(table, GATHERED) + first * row,
+            row,
+        ),
+    )
     return 0
 
 
@@ -161,17 +207,45 @@ def first_columns(like: Any, frame: int, table: int, at: int, rows: int, first_p
     floor = 0.0 if inner and field(table, ACTIVATION) == RELU else -np.inf
     row, block = field(table, HIDDEN_ROW), get_int(frame + 8 * BLOCK)
     for i in range(0, rows, block):
-        invoke(product, like, (
-            min(block, rows - i), n, field(table, INPUTS), x + i * x_row, x_row, size, 0,
-            field(table, WEIGHT) + first_panel * field(table, WEIGHT_PANEL), field(table, WEIGHT_ROW), field(table, WEIGHT_PANEL),
-            bias, 0, field(table, LINEAR) + i * row + across, row, PANEL_BYTES, 0.0, floor,
-        ))
+        invoke(
+            product,
+            like,
+            (
+                min(block, rows - i),
+                n,
+                field(table, INPUTS),
+                x + i * x_row,
+                x_row,
+                size,
+                0,
+                field(table, WEIGHT) + first_panel * field(table, WEIGHT_PANEL),
+                field(table, WEIGHT_ROW),
+                field(table, WEIGHT_PANEL),
+                bias,
+                0,
+                field(table, LINEAR) + i * row + across,
+                row,
+                PANEL_BYTES,
+                0.0,
+                floor,
+            ),
+        )
     return 0
 
 
 @unit("iiiiiidii")
-def rows_there_and_back(like: Any, frame: int, table: int, order: int, at: int, first: int, last: int, scale: float,
-                        row_losses: int, begun: int) -> int:
+def rows_there_and_back(
+    like: Any,
+    frame: int,
+    table: int,
+    order: int,
+    at: int,
+    first: int,
+    last: int,
+    scale: float,
+    row_losses: int,
+    begun: int,
+) -> int:
     """The first half of a step for rows ``first`` to ``last`` of a chunk.
 
     Parameters
@@ -193,7 +267,11 @@ def rows_there_and_back(like: Any, frame: int, table: int, order: int, at: int, 
     y = get_int(frame + 8 * Y) + at * y_row
     if order != 0:
         y = get_int(frame + 8 * Y_BATCH)
-        invoke(gather, like, (order + 8 * first, last - first, y_row, get_int(frame + 8 * Y), y_row, y + first * y_row, y_row))
+        invoke(
+            gather,
+            like,
+            (order + 8 * first, last - first, y_row, get_int(frame + 8 * Y), y_row, y + first * y_row, y_row),
+        )
     width = field(tail, WIDTH)
     row = field(tail, HIDDEN_ROW)
     for i in range(first, last, block):
@@ -204,10 +282,25 @@ def rows_there_and_back(like: Any, frame: int, table: int, order: int, at: int, 
         delta = 0
         if get_int(frame + 8 * RULE) != LOSS_ONLY:
             delta = field(tail, DELTA) + i * row
-        invoke(head, like, (
-            field(tail, ACTIVATION), get_int(frame + 8 * LOSS), get_int(frame + 8 * LABELS), rows, width,
-            field(tail, LINEAR) + i * row, row, y + i * y_row, y_row, scale, row_losses + 8 * i, delta, row,
-        ))
+        invoke(
+            head,
+            like,
+            (
+                field(tail, ACTIVATION),
+                get_int(frame + 8 * LOSS),
+                get_int(frame + 8 * LABELS),
+                rows,
+                width,
+                field(tail, LINEAR) + i * row,
+                row,
+                y + i * y_row,
+                y_row,
+                scale,
+                row_losses + 8 * i,
+                delta,
+                row,
+            ),
+        )
         if delta != 0:
             invoke(backward_rows, like, (frame, table, i, rows))
     return 0
@@ -238,16 +331,46 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
         x, x_row = chunk_inputs(frame, table, at, layer)
         inputs, panels = field(line, INPUTS), panels_of(line, size)
         if layer == 0 and get_int(frame + 8 * BY_COLUMNS) != 0:
-            invoke(update_layer, like, (
-                frame, line, clock, chunk, 0, inputs, share(panels, thread, threads), share(panels, thread + 1, threads), 1,
-                x, x_row, rows, scratch,
-            ))
+            invoke(
+                update_layer,
+                like,
+                (
+                    frame,
+                    line,
+                    clock,
+                    chunk,
+                    0,
+                    inputs,
+                    share(panels, thread, threads),
+                    share(panels, thread + 1, threads),
+                    1,
+                    x,
+                    x_row,
+                    rows,
+                    scratch,
+                ),
+            )
         else:
             mine = 1 if layer % threads == thread else 0
-            invoke(update_layer, like, (
-                frame, line, clock, chunk, share(inputs, thread, threads), share(inputs, thread + 1, threads), 0, panels, mine,
-                x, x_row, rows, scratch,
-            ))
+            invoke(
+                update_layer,
+                like,
+                (
+                    frame,
+                    line,
+                    clock,
+                    chunk,
+                    share(inputs, thread, threads),
+                    share(inputs, thread + 1, threads),
+                    0,
+                    panels,
+                    mine,
+                    x,
+                    x_row,
+                    rows,
+                    scratch,
+                ),
+            )
     if get_int(frame + 8 * RULE) >= 0 and (chunk == ONLY or chunk == LAST_CHUNK):
         invoke(transpose_share, like, (frame, table, thread))
     return 0
@@ -295,7 +418,9 @@ def run(like: Any, frame: int, thread: int) -> int:
     if by_columns != 0 and order != 0:
         rows = min(chunk_rows, min(batch, data_rows - place * batch))
         numbers = order + 8 * (epoch * data_rows + place * batch)
-        invoke(gather_inputs, like, (frame, table, numbers, share(rows, thread, threads), share(rows, thread + 1, threads)))
+        invoke(
+            gather_inputs, like, (frame, table, numbers, share(rows, thread, threads), share(rows, thread + 1, threads))
+        )
     wait(barrier, threads)
     done = 0
     while done < steps:
@@ -321,10 +446,21 @@ def run(like: Any, frame: int, thread: int) -> int:
             if by_columns != 0:
                 invoke(first_columns, like, (frame, table, start + at, here, first_panel, last_panel))
                 wait(barrier, threads)
-            invoke(rows_there_and_back, like, (
-                frame, table, numbers, start + at, share(here, thread, threads), share(here, thread + 1, threads), scale,
-                row_losses + 8 * at, by_columns,
-            ))
+            invoke(
+                rows_there_and_back,
+                like,
+                (
+                    frame,
+                    table,
+                    numbers,
+                    start + at,
+                    share(here, thread, threads),
+                    share(here, thread + 1, threads),
+                    scale,
+                    row_losses + 8 * at,
+                    by_columns,
+                ),
+            )
             if by_columns != 0 and order != 0:
                 # the next chunk's rows, while nobody waits for them
                 if at + here < rows:
@@ -335,9 +471,17 @@ def run(like: Any, frame: int, thread: int) -> int:
                     numbers = order + 8 * (following_epoch * data_rows + following * batch)
                     if done + 1 == steps:
                         coming = 0
-                invoke(gather_inputs, like, (
-                    frame, other, numbers, share(coming, thread, threads), share(coming, thread + 1, threads),
-                ))
+                invoke(
+                    gather_inputs,
+                    like,
+                    (
+                        frame,
+                        other,
+                        numbers,
+                        share(coming, thread, threads),
+                        share(coming, thread + 1, threads),
+                    ),
+                )
             wait(barrier, threads)
             kind = MIDDLE_CHUNK
             if at + here == rows:

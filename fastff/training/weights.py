@@ -55,15 +55,50 @@ def apply_rule(like: Any, frame: int, clock: int, n: int, w: int, g: int, m: int
     if rule == ADAM:
         time = float(clock + 1)
         correction1, correction2 = 1.0 - beta1**time, 1.0 - beta2**time
-    invoke(update, like, (
-        rule, n, w, g, m, v, get_double(frame + 8 * LEARNING_RATE), beta1, beta2, get_double(frame + 8 * EPSILON),
-        get_double(frame + 8 * DECAY), correction1, correction2,
-    ))
+    invoke(
+        update,
+        like,
+        (
+            rule,
+            n,
+            w,
+            g,
+            m,
+            v,
+            get_double(frame + 8 * LEARNING_RATE),
+            beta1,
+            beta2,
+            get_double(frame + 8 * EPSILON),
+            get_double(frame + 8 * DECAY),
+            correction1,
+            correction2,
+        ),
+    )
 
 
 @unit("iiiiiiiiiiiiiiiiiii")
-def gradient_rows(like: Any, frame: int, clock: int, chunk: int, m: int, n: int, k: int, a: int, a_row: int, a_step: int, a_tile: int, b: int,
-                  b_step: int, b_panel: int, w: int, w_row: int, gradient: int, moment: int, square: int, scratch: int) -> int:
+def gradient_rows(
+    like: Any,
+    frame: int,
+    clock: int,
+    chunk: int,
+    m: int,
+    n: int,
+    k: int,
+    a: int,
+    a_row: int,
+    a_step: int,
+    a_tile: int,
+    b: int,
+    b_step: int,
+    b_panel: int,
+    w: int,
+    w_row: int,
+    gradient: int,
+    moment: int,
+    square: int,
+    scratch: int,
+) -> int:
     """Gradient of m rows and at most one group of n columns, and what becomes of it.
 
     The group is ``w_row`` bytes wide in memory: all columns of a row-major weight, or a panel's.
@@ -77,22 +112,52 @@ def gradient_rows(like: Any, frame: int, clock: int, chunk: int, m: int, n: int,
         if k == 1 and w_row >= n * size and b_panel == PANEL_BYTES and a_tile == 0:
             invoke(outer_step, like, (m, n, a, a_row, b, w, w_row, -rate))
             return 0
-        invoke(product, like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, w, w_row, PANEL_BYTES, -rate, -np.inf))
+        invoke(
+            product,
+            like,
+            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, w, w_row, PANEL_BYTES, -rate, -np.inf),
+        )
     elif rule == GRADIENT_ONLY and chunk == ONLY or chunk == FIRST_CHUNK:
-        invoke(product, like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 0.0, -np.inf))
+        invoke(
+            product,
+            like,
+            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 0.0, -np.inf),
+        )
     elif chunk != ONLY:
-        invoke(product, like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 1.0, -np.inf))
+        invoke(
+            product,
+            like,
+            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 1.0, -np.inf),
+        )
         if chunk == LAST_CHUNK and rule != GRADIENT_ONLY:
             apply_rule(like, frame, clock, whole, w, gradient, moment, square)
     else:
-        invoke(product, like, (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, scratch, w_row, PANEL_BYTES, 0.0, -np.inf))
+        invoke(
+            product,
+            like,
+            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, scratch, w_row, PANEL_BYTES, 0.0, -np.inf),
+        )
         apply_rule(like, frame, clock, whole, w, scratch, moment, square)
     return 0
 
 
 @unit("iiiiiiiiiiiii")
-def update_layer(like: Any, frame: int, line: int, clock: int, chunk: int, first: int, last: int, first_panel: int, last_panel: int,
-                 with_bias: int, x: int, x_row: int, k: int, scratch: int) -> int:
+def update_layer(
+    like: Any,
+    frame: int,
+    line: int,
+    clock: int,
+    chunk: int,
+    first: int,
+    last: int,
+    first_panel: int,
+    last_panel: int,
+    with_bias: int,
+    x: int,
+    x_row: int,
+    k: int,
+    scratch: int,
+) -> int:
     """Gradients and updates of a part of a layer's weight, and of its bias if told so.
 
     Parameters
@@ -116,10 +181,31 @@ def update_layer(like: Any, frame: int, line: int, clock: int, chunk: int, first
     across, skipped = first_panel * PANEL_BYTES, first_panel * weight_panel
     delta, delta_row = field(line, DELTA) + across, field(line, HIDDEN_ROW)
     if with_bias and field(line, BIAS) != 0:
-        invoke(gradient_rows, like, (
-            frame, clock, chunk, 1, n, k, get_int(frame + 8 * ONE), 0, 0, 0, delta, delta_row, PANEL_BYTES, field(line, BIAS) + across,
-            n * size, field(line, BIAS_GRADIENT) + across, field(line, BIAS_MOMENT) + across, field(line, BIAS_SQUARE) + across, scratch,
-        ))
+        invoke(
+            gradient_rows,
+            like,
+            (
+                frame,
+                clock,
+                chunk,
+                1,
+                n,
+                k,
+                get_int(frame + 8 * ONE),
+                0,
+                0,
+                0,
+                delta,
+                delta_row,
+                PANEL_BYTES,
+                field(line, BIAS) + across,
+                n * size,
+                field(line, BIAS_GRADIENT) + across,
+                field(line, BIAS_MOMENT) + across,
+                field(line, BIAS_SQUARE) + across,
+                scratch,
+            ),
+        )
     b, b_step, b_panel = delta, delta_row, PANEL_BYTES
     # a packed operand pays for itself where several tiles read it
     if panels > 1 and last - first > 2 * MAX_ROWS:
@@ -136,18 +222,59 @@ def update_layer(like: Any, frame: int, line: int, clock: int, chunk: int, first
             a, a_step, a_tile = scratch, MAX_ROWS * size, k * MAX_ROWS * size
         start = i * weight_row + skipped
         if weight_row != PANEL_BYTES:
-            invoke(gradient_rows, like, (
-                frame, clock, chunk, m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, field(line, WEIGHT) + start, weight_row,
-                field(line, GRADIENT) + start, field(line, MOMENT) + start, field(line, SQUARE) + start, gradients,
-            ))
+            invoke(
+                gradient_rows,
+                like,
+                (
+                    frame,
+                    clock,
+                    chunk,
+                    m,
+                    n,
+                    k,
+                    a,
+                    a_row,
+                    a_step,
+                    a_tile,
+                    b,
+                    b_step,
+                    b_panel,
+                    field(line, WEIGHT) + start,
+                    weight_row,
+                    field(line, GRADIENT) + start,
+                    field(line, MOMENT) + start,
+                    field(line, SQUARE) + start,
+                    gradients,
+                ),
+            )
         else:
             for panel in range(panels):
                 place = start + panel * weight_panel
-                invoke(gradient_rows, like, (
-                    frame, clock, chunk, m, min(columns, n - panel * columns), k, a, a_row, a_step, a_tile,
-                    b + panel * b_panel, b_step, PANEL_BYTES, field(line, WEIGHT) + place, weight_row,
-                    field(line, GRADIENT) + place, field(line, MOMENT) + place, field(line, SQUARE) + place, gradients,
-                ))
+                invoke(
+                    gradient_rows,
+                    like,
+                    (
+                        frame,
+                        clock,
+                        chunk,
+                        m,
+                        min(columns, n - panel * columns),
+                        k,
+                        a,
+                        a_row,
+                        a_step,
+                        a_tile,
+                        b + panel * b_panel,
+                        b_step,
+                        PANEL_BYTES,
+                        field(line, WEIGHT) + place,
+                        weight_row,
+                        field(line, GRADIENT) + place,
+                        field(line, MOMENT) + place,
+                        field(line, SQUARE) + place,
+                        gradients,
+                    ),
+                )
     return 0
 
 
@@ -163,7 +290,11 @@ def transpose_layer(like: Any, line: int, first: int, last: int) -> int:
         out = field(line, TRANSPOSED) + i // columns * field(line, TRANSPOSED_PANEL) + i % columns * size
         w = field(line, WEIGHT) + i * field(line, WEIGHT_ROW)
         for j in range(0, n, columns):
-            invoke(transpose_rows, like, (m, min(columns, n - j), w, field(line, WEIGHT_ROW), out + j * PANEL_BYTES, PANEL_BYTES))
+            invoke(
+                transpose_rows,
+                like,
+                (m, min(columns, n - j), w, field(line, WEIGHT_ROW), out + j * PANEL_BYTES, PANEL_BYTES),
+            )
             w += field(line, WEIGHT_PANEL)
         i += m
     return 0
