@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 DTYPES = ("float32", "float64")
 OPTIMIZERS = ("adam", "sgd", "momentum", "nesterov")
 INTERRUPTED = 130
-# On the digits, six seeds, 30 epochs of 256-128: 98.24 % held out on average and at least 97.78 %, without it 98.10 and
-# 97.50 %, with ten times as much 98.15 and 96.94 %.
-ADAM_DECAY = 0.1
 
 
 def train(
@@ -41,9 +38,7 @@ def train(
     batch_size: Annotated[int, typer.Option(min=0, help="Rows of a step; 0: all.")] = 64,
     learning_rate: Annotated[float | None, typer.Option(help="Step size; else the optimizer's own.")] = None,
     optimizer: Annotated[str, typer.Option(help=f"One of: {', '.join(OPTIMIZERS)}.")] = "adam",
-    weight_decay: Annotated[
-        float | None, typer.Option(help=f"Decoupled decay; else {ADAM_DECAY} for adam and 0 for the others.")
-    ] = None,
+    weight_decay: Annotated[float, typer.Option(help="Decoupled decay of the parameters.")] = 0.0,
     test_fraction: Annotated[
         float, typer.Option(help="Share of the rows held out, where the data set keeps none itself; 0: none.")
     ] = 0.2,
@@ -113,14 +108,14 @@ def _widths(hidden: str) -> tuple[int, ...]:
     return widths
 
 
-def _rule(name: str, learning_rate: float | None, weight_decay: float | None) -> SGD | Adam:
+def _rule(name: str, learning_rate: float | None, weight_decay: float) -> SGD | Adam:
     from ..optim import SGD, Adam
 
-    given = {"learning_rate": learning_rate, "weight_decay": weight_decay}
-    numbers = {argument: value for argument, value in given.items() if value is not None}
+    rate = {} if learning_rate is None else {"learning_rate": learning_rate}
     if choice("optimizer", name, OPTIMIZERS) == "adam":
-        return Adam(**{"weight_decay": ADAM_DECAY, **numbers})
-    return SGD(momentum=0.0 if name == "sgd" else 0.9, nesterov=name == "nesterov", **numbers)
+        return Adam(**rate, weight_decay=weight_decay)
+    momentum = 0.0 if name == "sgd" else 0.9
+    return SGD(**rate, momentum=momentum, nesterov=name == "nesterov", weight_decay=weight_decay)
 
 
 def _fit(trainer: Trainer, job: Job, epochs: int) -> History:
@@ -183,6 +178,5 @@ def _speed(job: Job, trainer: Trainer, history: History, start: np.ndarray) -> s
             )
     except KeyboardInterrupt:
         return "not timed, interrupted"
-    seconds = duration(numpy.seconds)
-    extent = seconds if numpy.complete else f"about {seconds}, from {numpy.steps:,} of {steps:,} steps"
-    return f"{numpy.seconds / history.seconds:.1f} than plain NumPy (reference.py: {extent})"
+    seconds = f"{duration(numpy.seconds)}, from its best {numpy.steps:,} of {steps:,} steps"
+    return f"{numpy.seconds / history.seconds:.1f} than plain NumPy (reference.py: {seconds})"

@@ -145,7 +145,7 @@ def prepare(data: Data, rows: np.ndarray, task: str | None = None) -> Preparatio
     """Learn from training rows how inputs and targets are encoded and scaled.
 
     Numbers get mean 0 and standard deviation 1 (scikit-learn's ``StandardScaler``); blocks of bytes, which are images,
-    one mean and one deviation for all their pixels; columns of text one input of 0 or 1 a category. The target's kind
+    run from 0 to 1, the largest pixel; columns of text are one input of 0 or 1 a category. The target's kind
     tells the task where it is not given: text, booleans, bytes and whole numbers of at most 20 different values are
     classes, other numbers are predicted as such, scaled.
 
@@ -209,7 +209,9 @@ def prepare(data: Data, rows: np.ndarray, task: str | None = None) -> Preparatio
         if name in categories:
             mean[part], scale[part] = 0, 1
         elif column.ndim == 2 and column.dtype == np.uint8:
-            mean[part], scale[part] = _pooled(scaler.mean_[part], scaler.var_[part])
+            # MNIST, 784-256-128-10, Adam, 10 epochs, three seeds: 98.0 to 98.2 % held out with pixels from 0 to 1,
+            # 97.2 to 97.8 % with mean 0 and deviation 1
+            mean[part], scale[part] = 0, max(1, int(column[rows].max()))
         place += width
     return Preparation(
         widths={name: width_of(column) for name, column in data.features.items()},
@@ -222,12 +224,6 @@ def prepare(data: Data, rows: np.ndarray, task: str | None = None) -> Preparatio
         target_mean=target_mean,
         target_scale=target_scale,
     )
-
-
-def _pooled(mean: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
-    """Mean and deviation of all pixels together, from those of each."""
-    together = float(mean.mean())
-    return together, float(np.sqrt((variance + (mean - together) ** 2).mean())) or 1.0
 
 
 def _task(target: np.ndarray) -> str:
