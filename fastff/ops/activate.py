@@ -98,7 +98,7 @@ def _derivative(typing_context: Any, like: Any, code: Any, n: Any, h: Any, z: An
 
 
 @unit("iiii")
-def activate(like, code, n, z, h):
+def activate(like: Any, code: int, n: int, z: int, h: int) -> int:
     """``h[:n] = activation(z[:n])``, flat.
 
     Parameters
@@ -118,7 +118,7 @@ def activate(like, code, n, z, h):
 
 
 @unit("iiiii")
-def derivative(like, code, n, h, z, g):
+def derivative(like: Any, code: int, n: int, h: int, z: int, g: int) -> int:
     """``g[:n] *= activation'``, flat, from the outputs h (gelu and silu: from the inputs z, and h is not touched).
 
     A NaN of h shows in g.

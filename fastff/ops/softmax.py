@@ -217,7 +217,7 @@ def _softmax_rows(typing_context: Any, like: Any, rows: Any, columns: Any, z: An
 
 
 @unit("iiii")
-def softmax(like, rows, columns, z, z_row):
+def softmax(like: Any, rows: int, columns: int, z: int, z_row: int) -> int:
     """``z[i] = exp(z[i] - max(z[i])) / sum of exp(z[i] - max(z[i]))`` for every row, in place.
 
     A row with a NaN or +inf becomes NaN; -inf gives 0.

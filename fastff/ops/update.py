@@ -88,7 +88,22 @@ def _update(typing_context: Any, code: Any, n: Any, w: Any, g: Any, m: Any, v: A
 
 
 @unit("iiiiiiddddddd")
-def update(like, code, n, w, g, m, v, learning_rate, beta1, beta2, epsilon, decay, correction1, correction2):
+def update(
+    like: Any,
+    code: int,
+    n: int,
+    w: int,
+    g: int,
+    m: int,
+    v: int,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    decay: float,
+    correction1: float,
+    correction2: float,
+) -> int:
     """Make one update of n parameters.
 
     Parameters

@@ -18,7 +18,7 @@ losses = pytest.mark.parametrize("loss", LOSSES)
 
 
 def by_unit(activation, loss, z, y, scale=1.0, gradient=True, gap=0):
-    """Row losses and gradient; what is written lies between guards; targets are labels where they are one-dimensional."""
+    """Row losses and gradient, written between guards; the targets are labels where they have one dimension."""
     rows, columns = z.shape
     logits = Guarded(rows, columns, z.dtype, gap=gap, fill=z)
     delta = Guarded(rows, columns, z.dtype, gap=gap + 1, fill=0)
@@ -160,3 +160,22 @@ def test_a_row_does_not_depend_on_its_place(dtype):
         one = by_unit("softmax", "cross_entropy", z[i : i + 1], y[i : i + 1], gap=i)
         assert one[0][0] == value[i]
         np.testing.assert_array_equal(one[1][0], delta[i])
+
+
+@dtypes
+@activations
+@losses
+def test_one_output_in_many_rows(activation, loss, dtype):
+    draw = np.random.default_rng(7)
+    z = logits_for(activation, loss, (131, 1), draw).astype(dtype)
+    y = targets(z.shape, draw).astype(dtype)
+    value, delta = by_unit(activation, loss, z, y, gap=1)
+    np.testing.assert_array_equal(by_unit(activation, loss, z, y, gradient=False)[0], value)
+    for i in (0, 63, 64, 130):
+        one = by_unit(activation, loss, z[i : i + 1], y[i : i + 1])
+        np.testing.assert_array_equal(one[0], value[i : i + 1])
+        np.testing.assert_array_equal(one[1], delta[i : i + 1])
+    expected = by_definition(activation, loss, z.astype(float), y.astype(float))
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(value, expected[0], rtol=40 * eps, atol=40 * eps)
+    np.testing.assert_allclose(delta, expected[1], rtol=60 * eps, atol=60 * eps)
