@@ -15,7 +15,7 @@ from ..optim import Optimizer
 
 # Steps of NumPy are timed until these seconds are over, or the job is done.
 SECONDS = 2.0
-# One stretch lasts about so long, so that the seconds are kept to and there are several to take the fastest of.
+# One stretch lasts about so long, so that the seconds are kept to and there are several to take the median of.
 _STRETCH = 0.1
 
 
@@ -25,9 +25,9 @@ class Timing(NamedTuple):
     Attributes
     ----------
     seconds : float
-        Of all steps, at the rate of the fastest stretch.
+        Of all steps, at the rate measured.
     steps : int
-        The steps of that stretch.
+        The steps that were timed.
     """
 
     seconds: float
@@ -47,9 +47,9 @@ def time_numpy(
 ) -> Timing:
     """Time `fastff.reference.train` on steps of a job from these parameters, which are read only.
 
-    Rows come in a random order as in the job. The fastest of some stretches counts: whatever else the machine does
-    would otherwise flatter fastff. Half of the time NumPy's BLAS has one thread, half of it `threads`, for small
-    products are faster with one and on a busy machine all are.
+    Rows come in a random order as in the job. The median rate of some stretches counts, so that a pause of the machine
+    flatters nobody. Half of the time NumPy's BLAS has one thread, half of it `threads`, and the faster half counts:
+    small products are faster with one, and on a busy machine all are.
     """
     from threadpoolctl import threadpool_limits
 
@@ -64,15 +64,16 @@ def time_numpy(
         made = len(reference.train(plan, own, x[:rows], y[:rows], loss, optimizer, epochs, batch_size, order))
         return made, time.perf_counter() - start
 
-    best, best_steps = math.inf, 0
+    halves = []
     for blas_threads in sorted({1, threads}):
         with threadpool_limits(blas_threads, user_api="blas"):
             own[...] = parameters
             a_step = min(timed(1)[1] for _ in range(2))  # these warm up, too
-            done, seconds = 0, 0.0
-            while done < steps and seconds < SECONDS / 2:
-                made, taken = timed(max(1, min(steps - done, int(_STRETCH / a_step))))
-                done, seconds = done + made, seconds + taken
-                if taken / made < best:
-                    best, best_steps = taken / made, made
-    return Timing(best * steps, best_steps)
+            stretch = max(1, int(_STRETCH / a_step))
+            done, rates, begin = 0, [], time.perf_counter()
+            while done < steps and time.perf_counter() - begin < SECONDS / 2:
+                made, seconds = timed(min(steps - done, stretch))
+                rates += [seconds / made]
+                done += made
+            halves.append(Timing(float(np.median(rates)) * steps, done))
+    return min(halves)

@@ -178,5 +178,5 @@ def _speed(job: Job, trainer: Trainer, history: History, start: np.ndarray) -> s
             )
     except KeyboardInterrupt:
         return "not timed, interrupted"
-    seconds = f"{duration(numpy.seconds)}, from its best {numpy.steps:,} of {steps:,} steps"
+    seconds = f"{duration(numpy.seconds)}, measured on {numpy.steps:,} of {steps:,} steps"
     return f"{numpy.seconds / history.seconds:.1f} than plain NumPy (reference.py: {seconds})"
