@@ -15,10 +15,10 @@ from numba import types
 from fastff._jit import intrinsic, unit
 from fastff.ops.activations import ELU, GELU, IDENTITY, LEAKY_RELU, LEAKY_SLOPE, RELU, SIGMOID, SILU, SOFTPLUS, TANH
 from fastff.simd import functions as f
+from fastff.simd.arrays import Arrays
 from fastff.simd.lanes import Vectors
 from fastff.simd.memory import view
 from fastff.simd.sweep import sweep, switch
-from fastff.simd.vocabulary import Arrays
 
 _FORMULAS = {
     RELU: f.relu,

@@ -11,12 +11,14 @@ from numba import types
 from fastff._jit import intrinsic
 from fastff.ops.costs import binary_cross_entropy, cross_entropy, sigmoid_cost, squared_error
 from fastff.ops.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
-from fastff.ops.softmax import Targets, emit_row, rows_value
+from fastff.ops.softmax import rows_value
+from fastff.ops.softmax_row import Targets, emit_row
+from fastff.simd.arrays import Arrays
 from fastff.simd.lanes import I32, I64, Vectors
 from fastff.simd.memory import view
 from fastff.simd.reduce import DOUBLE, narrow, total, wide, wide_zero
 from fastff.simd.sweep import sweep, switch
-from fastff.simd.vocabulary import Arrays, Lanes, Number
+from fastff.simd.words import Lanes, Number
 
 # beside the codes of losses, closed forms of the logits
 SIGMOID_COST, SOFTMAX_COST = 3, 4

@@ -26,10 +26,12 @@ from llvmlite import ir
 from numba import types
 
 from fastff._jit import intrinsic, unit
+from fastff.simd.arrays import Arrays
 from fastff.simd.lanes import Vectors
 from fastff.simd.memory import number, view
 from fastff.simd.sweep import sweep, switch
-from fastff.simd.vocabulary import Arrays, Lanes, Vocabulary
+from fastff.simd.vocabulary import Vocabulary
+from fastff.simd.words import Lanes
 
 ADAM = 3
 

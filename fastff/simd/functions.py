@@ -10,6 +10,13 @@ Each formula is written once in the vocabulary of `fastff.simd.vocabulary`. What
 * The normal tail is ``Phi(-a) = exp(-a²/2) P(q) / (a + K)`` with ``q = (a - K) / (a + K)``, and a² in two parts.
 
 Polynomials and bounds are in `fastff.simd.coefficients`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from fastff.simd.arrays import Arrays
+>>> softplus(Arrays(np.float64), np.array([-1.0, 0.0, 100.0]))
+array([  0.31326169,   0.69314718, 100.        ])
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from fastff.simd.lanes import I32, Vectors
-from fastff.simd.vocabulary import Number
+from fastff.simd.words import Number
 
 DOUBLE = ir.DoubleType()
 

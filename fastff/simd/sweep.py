@@ -13,7 +13,7 @@ from llvmlite import ir
 
 from fastff._cpu import ROW
 from fastff.simd.lanes import I1, I64, Vectors
-from fastff.simd.vocabulary import Lanes, Number
+from fastff.simd.words import Lanes, Number
 
 Body = Callable[[Lanes, list[Number], list[ir.Value], ir.Value, ir.Value], tuple[list[Number], list[ir.Value]]]
 

@@ -8,10 +8,10 @@ from numba import njit, types
 
 from fastff._jit import DISABLED, intrinsic
 from fastff.simd import functions as f
+from fastff.simd.arrays import Arrays
 from fastff.simd.lanes import Vectors
 from fastff.simd.memory import view
 from fastff.simd.sweep import sweep, switch
-from fastff.simd.vocabulary import Arrays
 
 DTYPES = [np.float32, np.float64]
 FORMULAS = {
