@@ -198,7 +198,9 @@ def _unit_constant(context: Any, builder: ir.IRBuilder, kind: UnitType, unit: Un
 
 
 def _invoke_twin(unit: Unit, like: Any, arguments: tuple[Any, ...]) -> int:
-    return unit.function(like, *arguments)
+    # addresses may be NumPy's integers, which ctypes does not take
+    plain = (int(value) if letter == "i" else value for value, letter in zip(arguments, unit.arguments, strict=True))
+    return unit.function(like, *plain)
 
 
 @intrinsic(_invoke_twin)

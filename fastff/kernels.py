@@ -1,8 +1,8 @@
 """The fused operations, from Python and from a user's own ``@njit`` code.
 
 Arrays are float32 or float64, all of one dtype. C-contiguous arrays are used as they are; from Python any strides are
-accepted, at the price of a copy, and inputs are never changed. Inside ``@njit`` code arrays must be C-contiguous. One thread
-computes; the GIL is released meanwhile. A NaN in an operand shows in the result, ReLU included.
+accepted, at the price of a copy, and inputs are never changed. Inside ``@njit`` code arrays must be C-contiguous. One
+thread computes; the GIL is released meanwhile. A NaN in an operand shows in the result, ReLU included.
 """
 
 from __future__ import annotations
@@ -21,14 +21,21 @@ __all__ = ["linear", "linear_relu", "relu_backward", "sgd_step", "sgd_step_bias"
 
 
 @register_jitable
+def _apart(written: Any, read: Any) -> bool:
+    """Whether two contiguous arrays have no number in common."""
+    first, other = written.ctypes.data, read.ctypes.data
+    return first + written.nbytes <= other or other + read.nbytes <= first or written.size == 0 or read.size == 0
+
+
+@register_jitable
 def _linear(x: Any, weight: Any, bias: Any, out: Any, floor: Any) -> bool:
     m, k = x.shape
     n = weight.shape[1]
-    if weight.shape[0] != k or out.shape[0] != m or out.shape[1] != n:
+    if weight.shape[0] != k or out.shape[0] != m or out.shape[1] != n or not (_apart(out, x) and _apart(out, weight)):
         return False
     address = 0
     if bias is not None:
-        if bias.shape[0] != n:
+        if bias.shape[0] != n or not _apart(out, bias):
             return False
         address = np.int64(bias.ctypes.data)
     size = x.itemsize
@@ -70,6 +77,8 @@ def _relu_backward(grad_output: Any, weight: Any, hidden: Any, out: Any) -> bool
     m, k = grad_output.shape
     n = weight.shape[0]
     if weight.shape[1] != k or hidden.shape[0] != m or hidden.shape[1] != n or out.shape[0] != m or out.shape[1] != n:
+        return False
+    if not (_apart(out, grad_output) and _apart(out, weight) and _apart(out, hidden)):
         return False
     size = out.itemsize
     scratch = np.empty(scratch_bytes(n, k, size), np.uint8)
@@ -114,6 +123,8 @@ def _gradient(x: Any, grad_output: Any, out: Any, rate: Any) -> bool:
     n = grad_output.shape[1]
     if grad_output.shape[0] != k or out.shape[0] != m or out.shape[1] != n:
         return False
+    if not (_apart(out, x) and _apart(out, grad_output)):
+        return False
     size = x.itemsize
     scratch = np.empty(scratch_bytes(n, k, size), np.uint8)
     invoke(
@@ -140,7 +151,7 @@ def _gradient(x: Any, grad_output: Any, out: Any, rate: Any) -> bool:
 @register_jitable
 def _sgd_step_bias(bias: Any, grad_output: Any, learning_rate: Any) -> bool:
     k, n = grad_output.shape
-    if bias.shape[0] != n:
+    if bias.shape[0] != n or not _apart(bias, grad_output):
         return False
     if learning_rate != 0.0:
         size = bias.itemsize
@@ -327,10 +338,10 @@ def sgd_step(weight: np.ndarray, x: np.ndarray, grad_output: np.ndarray, learnin
     --------
     >>> import numpy as np, fastff as ff
     >>> weight = np.ones((2, 1))
-    >>> ff.kernels.sgd_step(weight, np.array([[1.0, 2.0]]), np.array([[10.0]]), 0.1)
+    >>> ff.kernels.sgd_step(weight, np.array([[1.0, 2.0]]), np.array([[10.0]]), 0.5)
     >>> weight
-    array([[ 0.],
-           [-1.]])
+    array([[-4.],
+           [-9.]])
     """
     _sgd_step_entry(weight, x, grad_output, learning_rate)
 
@@ -373,7 +384,8 @@ def _linear_compiled(x: Any, weight: Any, bias: Any, out: Any) -> Any:
     def compiled(x: Any, weight: Any, bias: Any, out: Any) -> None:
         if not _linear_plain(x, weight, bias, out):
             raise ValueError(
-                "linear: shapes do not fit; wanted x (batch, in), weight (in, out), bias (out,) or None, out (batch, out)"
+                "linear: shapes do not fit, or out overlaps another array; wanted "
+                "x (batch, in), weight (in, out), bias (out,) or None, out (batch, out)"
             )
 
     return compiled
@@ -386,7 +398,8 @@ def _linear_relu_compiled(x: Any, weight: Any, bias: Any, out: Any) -> Any:
     def compiled(x: Any, weight: Any, bias: Any, out: Any) -> None:
         if not _linear_relu(x, weight, bias, out):
             raise ValueError(
-                "linear_relu: shapes do not fit; wanted x (batch, in), weight (in, out), bias (out,) or None, out (batch, out)"
+                "linear_relu: shapes do not fit, or out overlaps another array; wanted "
+                "x (batch, in), weight (in, out), bias (out,) or None, out (batch, out)"
             )
 
     return compiled
@@ -399,7 +412,8 @@ def _relu_backward_compiled(grad_output: Any, weight: Any, hidden: Any, out: Any
     def compiled(grad_output: Any, weight: Any, hidden: Any, out: Any) -> None:
         if not _relu_backward(grad_output, weight, hidden, out):
             raise ValueError(
-                "relu_backward: shapes do not fit; wanted grad_output (batch, out), weight (in, out), hidden (batch, in), out (batch, in)"
+                "relu_backward: shapes do not fit, or out overlaps another array; wanted "
+                "grad_output (batch, out), weight (in, out), hidden (batch, in), out (batch, in)"
             )
 
     return compiled
@@ -412,7 +426,8 @@ def _weight_gradient_compiled(x: Any, grad_output: Any, out: Any) -> Any:
     def compiled(x: Any, grad_output: Any, out: Any) -> None:
         if not _weight_gradient(x, grad_output, out):
             raise ValueError(
-                "weight_gradient: shapes do not fit; wanted x (batch, in), grad_output (batch, out), out (in, out)"
+                "weight_gradient: shapes do not fit, or out overlaps another array; wanted "
+                "x (batch, in), grad_output (batch, out), out (in, out)"
             )
 
     return compiled
@@ -425,7 +440,8 @@ def _sgd_step_compiled(weight: Any, x: Any, grad_output: Any, learning_rate: Any
     def compiled(weight: Any, x: Any, grad_output: Any, learning_rate: Any) -> None:
         if not _sgd_step(weight, x, grad_output, learning_rate):
             raise ValueError(
-                "sgd_step: shapes do not fit; wanted weight (in, out), x (batch, in), grad_output (batch, out)"
+                "sgd_step: shapes do not fit, or weight overlaps another array; wanted "
+                "weight (in, out), x (batch, in), grad_output (batch, out)"
             )
 
     return compiled
@@ -437,6 +453,9 @@ def _sgd_step_bias_compiled(bias: Any, grad_output: Any, learning_rate: Any) -> 
 
     def compiled(bias: Any, grad_output: Any, learning_rate: Any) -> None:
         if not _sgd_step_bias(bias, grad_output, learning_rate):
-            raise ValueError("sgd_step_bias: shapes do not fit; wanted bias (out,), grad_output (batch, out)")
+            raise ValueError(
+                "sgd_step_bias: shapes do not fit, or bias overlaps another array; wanted "
+                "bias (out,), grad_output (batch, out)"
+            )
 
     return compiled

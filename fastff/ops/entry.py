@@ -44,7 +44,7 @@ class Entry:
         self, name: str, core: Callable[..., bool], shapes: dict[str, tuple[str, ...]], written: str, optional: str = ""
     ) -> None:
         self.name, self.core, self.shapes, self.written, self.optional = name, core, shapes, written, optional
-        self._numbers = core.__code__.co_argcount - len(shapes)
+        self._numbers = core.__code__.co_varnames[len(shapes) : core.__code__.co_argcount]
         # a dispatcher that must not compile by itself, as it would for every other layout; without signatures it may not say so
         self._compiled: Any = _nothing
         self._dispatcher: Any = core
@@ -64,7 +64,7 @@ class Entry:
         """Check everything, bring arrays into the compiled layout, compile for their dtype where that is still to do."""
         arrays = dict(zip(self.shapes, arguments, strict=False))
         self.check(arrays)
-        numbers = [float(number) for number in arguments[len(self.shapes) :]]
+        numbers = [self._number(*each) for each in zip(self._numbers, arguments[len(self.shapes) :], strict=True)]
         ready = {
             name: None
             if array is None
@@ -86,12 +86,19 @@ class Entry:
         if ready[self.written] is not target:
             target[...] = ready[self.written]
 
+    def _number(self, name: str, value: Any) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            given = f"{value!r} of type {type(value).__name__}"
+            raise TypeError(f"{self.name}: {name} must be a number, not {given}") from None
+
     def _compile(self, arrays: dict[str, Any]) -> None:
         kinds = [
             types.none if array is None else types.Array(from_dtype(array.dtype), array.ndim, "C")
             for array in arrays.values()
         ]
-        signature = (*kinds, *[types.float64] * self._numbers)
+        signature = (*kinds, *[types.float64] * len(self._numbers))
         if signature not in self._dispatcher.overloads:
             with _lock:
                 self._dispatcher.disable_compile(False)
