@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from fastff.network.layers import (
     WEIGHT_ROW,
     layer_table,
 )
-from fastff.network.memory import aligned, padded_row
+from fastff.network.memory import address_of, aligned, padded_row
 from fastff.network.plan import Plan
 from fastff.network.rows import predict_rows
 from fastff.ops.activations import OUTPUTS
@@ -47,24 +48,33 @@ def forward(plan: Plan, parameters: np.ndarray, x: np.ndarray, out: np.ndarray) 
         C-contiguous, of the plan's dtype. *Written.*
     """
     rows = len(x)
-    if rows == 0:
+    if rows < PACKED_ROWS:
+        latest = getattr(_latest, "part", None)
+        if latest is None or latest.parameters() is not parameters or latest.plan is not plan:
+            latest = _latest.part = _Part(plan, parameters, None, PACKED_ROWS)
+        latest(x, out, 0, rows)
         return
-    packed = _packed(plan, parameters) if rows >= PACKED_ROWS else None
-    operations = 2.0 * plan.n_parameters * rows
-    team = max(1, min(_threads.get_num_threads(), int(operations / THREAD_OPERATIONS), rows))
+    packed = _packed(plan, parameters)
+    team = max(1, min(_threads.get_num_threads(), int(2.0 * plan.n_parameters * rows / THREAD_OPERATIONS)))
     bounds = [rows * t // team for t in range(team + 1)]
-    calls = [
-        _Part(plan, parameters, packed, x, out, first, last) for first, last in zip(bounds, bounds[1:], strict=False)
+    spans = list(zip(bounds, bounds[1:], strict=False))
+    parts = [_Part(plan, parameters, packed, last - first) for first, last in spans]
+    workers = [
+        threading.Thread(target=part, args=(x, out, *span)) for part, span in zip(parts[1:], spans[1:], strict=True)
     ]
-    workers = [threading.Thread(target=part) for part in calls[1:]]
     for worker in workers:
         worker.start()
-    calls[0]()
+    parts[0](x, out, *spans[0])
     for worker in workers:
         worker.join()
 
 
+# A thread's table for few rows of the network it asked last: making one takes 20 us, a row of a small network 1
+_latest = threading.local()
+
+
 def _packed(plan: Plan, parameters: np.ndarray) -> list[np.ndarray]:
+    """The weights in panels."""
     size = plan.dtype.itemsize
     panels = []
     for weight in plan.weights(parameters):
@@ -78,54 +88,46 @@ def _packed(plan: Plan, parameters: np.ndarray) -> list[np.ndarray]:
 
 
 class _Part:
-    """The rows of one thread: a layer table with buffers for one block of them."""
+    """A layer table with buffers for one block of rows: what one thread predicts with."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        parameters: np.ndarray,
-        packed: list[np.ndarray] | None,
-        x: np.ndarray,
-        out: np.ndarray,
-        first: int,
-        last: int,
-    ) -> None:
+    def __init__(self, plan: Plan, parameters: np.ndarray, packed: list[np.ndarray] | None, rows: int) -> None:
         size = plan.dtype.itemsize
-        rows = [padded_row(width, size) for width in plan.sizes[1:]]
+        self.plan = plan
+        self.parameters = weakref.ref(parameters)
+        self._packed = packed
+        strides = [padded_row(width, size) for width in plan.sizes[1:]]
         # a block's activations take half of the second level
-        block = max(1, min(last - first, L2_BYTES // 2 // (sum(rows) + plan.sizes[0] * size)))
-        table = layer_table(plan.sizes, plan.activations)
-        self._keep = [table, aligned(2 * block * sum(rows))]
-        place = self._keep[1].ctypes.data
+        self._block = max(1, min(rows, L2_BYTES // 2 // (sum(strides) + plan.sizes[0] * size)))
+        self._table = table = layer_table(plan.sizes, plan.activations)
+        self._buffer = aligned(2 * self._block * sum(strides))
+        place = int(self._buffer.ctypes.data)
         weights, biases = plan.weights(parameters), plan.biases(parameters)
         for layer, line in enumerate(table):
-            width = plan.sizes[layer + 1]
-            line[WEIGHT], line[WEIGHT_ROW], line[WEIGHT_PANEL] = weights[layer].ctypes.data, width * size, PANEL_BYTES
-            if packed is not None:
+            inputs, width = plan.sizes[layer], plan.sizes[layer + 1]
+            if packed is None:
+                line[WEIGHT], line[WEIGHT_ROW], line[WEIGHT_PANEL] = (
+                    weights[layer].ctypes.data,
+                    width * size,
+                    PANEL_BYTES,
+                )
+            else:
                 line[WEIGHT], line[WEIGHT_ROW], line[WEIGHT_PANEL] = (
                     packed[layer].ctypes.data,
                     PANEL_BYTES,
-                    plan.sizes[layer] * PANEL_BYTES,
+                    inputs * PANEL_BYTES,
                 )
             line[BIAS] = biases[layer].ctypes.data if plan.bias else 0
-            line[HIDDEN], line[LINEAR], line[HIDDEN_ROW] = place, place, rows[layer]
-            place += block * rows[layer]
+            line[HIDDEN], line[LINEAR], line[HIDDEN_ROW] = place, place, strides[layer]
+            place += self._block * strides[layer]
             if OUTPUTS[plan.activations[layer]] in NEEDS_LINEAR:
                 line[LINEAR] = place
-                place += block * rows[layer]
-        row = plan.n_outputs * size
-        table[-1, LINEAR], table[-1, HIDDEN_ROW] = out.ctypes.data + first * row, row
-        x_row = plan.n_inputs * size
-        self._unit = predict_rows[plan.dtype]
-        self._arguments = (
-            0.0,
-            table.ctypes.data,
-            len(table),
-            x.ctypes.data + first * x_row,
-            x_row,
-            last - first,
-            block,
-        )
+                place += self._block * strides[layer]
+        self._x_row, self._out_row = plan.n_inputs * size, plan.n_outputs * size
+        table[-1, HIDDEN_ROW] = self._out_row
+        self._run = predict_rows[plan.dtype]
+        self._address, self._layers = int(table.ctypes.data), len(table)
 
-    def __call__(self) -> None:
-        self._unit(*self._arguments)
+    def __call__(self, x: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
+        """Write rows ``first`` to ``last`` of the outputs."""
+        x_place, out_place = address_of(x) + first * self._x_row, address_of(out) + first * self._out_row
+        self._run(0.0, self._address, self._layers, x_place, self._x_row, last - first, out_place, self._block)

@@ -88,19 +88,17 @@ def forward_rows(like: Any, table: int, layers: int, begun: int, x: int, x_row: 
     return 0
 
 
-@unit("iiiiii")
-def predict_rows(like: Any, table: int, layers: int, x: int, x_row: int, rows: int, block: int) -> int:
+@unit("iiiiiii")
+def predict_rows(like: Any, table: int, layers: int, x: int, x_row: int, rows: int, out: int, block: int) -> int:
     """The network's output for `rows` rows, block by block, so that hidden activations stay in the cache.
 
-    The last line's HIDDEN_ROW is that of the output, which has no columns between its rows.
-
-    The last line's LINEAR is the array of all outputs, *written*; the buffers of the other layers hold one block.
+    The last line's HIDDEN_ROW is that of `out`, which has no columns between its rows; its LINEAR is *written*, and the other
+    layers' buffers hold one block.
     """
     size = size_of(like)
     last = table + (layers - 1) * LINE
     row = field(last, HIDDEN_ROW)
     activation = field(last, ACTIVATION)
-    out = field(last, LINEAR)
     for first in range(0, rows, block):
         count = min(block, rows - first)
         here = out + first * row
@@ -110,5 +108,4 @@ def predict_rows(like: Any, table: int, layers: int, x: int, x_row: int, rows: i
             invoke(softmax, like, (count, field(last, WIDTH), here, row))
         elif activation != IDENTITY:
             invoke(activate, like, (activation, count * row // size, here, here))
-    put_int(last + 8 * LINEAR, out)
     return 0

@@ -1,4 +1,4 @@
-"""A network's training as buffers and one compiled call: what a trainer drives."""
+"""A network's training as one compiled call: what a trainer drives."""
 
 from __future__ import annotations
 
@@ -8,32 +8,20 @@ from typing import Any
 import numpy as np
 
 from fastff import _threads
-from fastff._cpu import L2_BYTES
 from fastff._jit import prepare
-from fastff.gemm.pack import pack_panels, unpack_panels
-from fastff.gemm.product import PANEL_BYTES
-from fastff.network import layers as table_
-from fastff.network.layers import layer_table
-from fastff.network.memory import aligned, padded_row
+from fastff.network import layers as line_
+from fastff.network.memory import address_of
 from fastff.network.plan import Plan
-from fastff.ops.activations import OUTPUTS
-from fastff.simd.barrier import BARRIER_BYTES
-from fastff.simd.tile import MAX_ROWS
 from fastff.training import frame as frame_
 from fastff.training.loop import run
+from fastff.training.workspace import Layout, Workspace, panel_count
 
-#: Rows of a chunk: larger batches take several, and add their gradients up.
-CHUNK_ROWS = 2048
-import os
-
-BLOCK_PART = int(os.environ.get("BP", "4"))
-WB = int(os.environ.get("WB", "4"))
-#: Rows of a step from which weights are kept in panels while training.
-PANEL_ROWS = 24
 #: Rows of a step up to which the way back goes along the rows of a weight instead of transposing it.
 FEW_ROWS = 4
-#: Floating-point operations of a step that are worth a second thread.
+#: Floating-point operations of a step that are worth a second thread: some 8 us of one, of which two barriers take 1 or 2.
 THREAD_OPERATIONS = 1.2e6
+#: By how much the largest share of the first layer's panels may exceed an equal one.
+UNEVEN = 1.35
 
 
 class Engine:
@@ -48,7 +36,7 @@ class Engine:
     optimizer : optimizer object
         See `fastff.optim`.
     rows : int
-        The most rows that a step will have.
+        The most rows that a step is expected to have; more are possible, and grow the workspace.
 
     Attributes
     ----------
@@ -56,29 +44,22 @@ class Engine:
         The optimizer's state, in an order of the engine's own; copy it and write it back to go on from there.
     t : int
         Updates made so far.
+
+    Notes
+    -----
+    An engine is used by one thread at a time; several engines may run at once. The GIL is released meanwhile.
     """
 
     def __init__(self, plan: Plan, loss: Any, optimizer: Any, rows: int) -> None:
         self.plan, self.loss_object, self.optimizer, self.rows = plan, loss, optimizer, rows
         self.t = 0
-        size = plan.dtype.itemsize
-        self._panels = rows >= PANEL_ROWS
-        self._weight_bytes = [self._bytes_of_weight(i, o) for i, o in zip(plan.sizes, plan.sizes[1:], strict=False)]
-        self._bias_bytes = [padded_row(width, size) for width in plan.sizes[1:]]
-        self.state = np.zeros(optimizer.n_states * self._layout_bytes() // size, plan.dtype)
-        self._compiled: _Compiled | None = None
-
-    def _bytes_of_weight(self, inputs: int, width: int) -> int:
-        size = self.plan.dtype.itemsize
-        if self._panels:
-            return -(-width * size // PANEL_BYTES) * PANEL_BYTES * inputs
-        return inputs * width * size
-
-    def _layout_bytes(self) -> int:
-        return sum(self._weight_bytes) + sum(self._bias_bytes)
+        self._layout = Layout.of(plan, rows)
+        self.state = np.zeros(optimizer.n_states * self._layout.n_bytes // plan.dtype.itemsize, plan.dtype)
+        self._workspace: Workspace | None = None
+        self._bound_state: np.ndarray | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_compiled": None}
+        return {**self.__dict__, "_workspace": None, "_bound_state": None}
 
     def run(
         self,
@@ -117,24 +98,68 @@ class Engine:
         int
             Steps made: fewer than `steps` where a loss was not finite; that loss is written and its update not made.
         """
-        return self._call(self.optimizer.code, parameters, x, y, order, rows_per_step, first, steps, losses, None)
+        rows = min(rows_per_step, len(x))
+        workspace = self._ready(parameters, rows)
+        room = workspace.place_gradients() if rows > workspace.chunk else None
+        done = self._call(self.optimizer.code, workspace, x, y, order, rows, first, steps, losses)
+        del room
+        self.t += done
+        workspace.unpack()
+        return done
 
     def loss(self, parameters: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
         """Loss of all rows together; nothing is changed."""
         losses = np.zeros(1)
-        self._call(frame_.LOSS_ONLY, parameters, x, y, None, len(x), 0, 1, losses, None)
+        self._call(frame_.LOSS_ONLY, self._ready(parameters, len(x)), x, y, None, len(x), 0, 1, losses)
         return float(losses[0])
 
     def loss_and_gradients(self, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, gradient: np.ndarray) -> float:
         """Loss of all rows together, and its gradient by the flat parameters. *gradient* is written."""
         losses = np.zeros(1)
-        self._call(frame_.GRADIENT_ONLY, parameters, x, y, None, len(x), 0, 1, losses, gradient)
+        workspace = self._ready(parameters, len(x))
+        room = workspace.place_gradients()
+        self._call(frame_.GRADIENT_ONLY, workspace, x, y, None, len(x), 0, 1, losses)
+        workspace.copy_gradients(room, gradient)
         return float(losses[0])
+
+    def _ready(self, parameters: np.ndarray, rows: int) -> Workspace:
+        """The workspace, large enough, with its weights those of `parameters`."""
+        workspace = self._workspace
+        if workspace is None or rows > workspace.rows or workspace.threads < _threads.get_num_threads():
+            workspace = self._workspace = self._make_workspace(max(rows, self.rows))
+        if workspace.parameters is not parameters:
+            workspace.bind(parameters)
+        if self._bound_state is not self.state:
+            self._bind_state(workspace)
+        workspace.pack()
+        return workspace
+
+    def _make_workspace(self, rows: int) -> Workspace:
+        prepare(self.plan.dtype)
+        workspace = Workspace(self.plan, self._layout, rows)
+        loss, optimizer = self.loss_object, self.optimizer
+        workspace.frame[frame_.LOSS], workspace.frame[frame_.MEAN] = loss.code, int(loss.reduction == "mean")
+        workspace.numbers[frame_.SCALE] = loss.scale
+        workspace.numbers[frame_.LEARNING_RATE] = optimizer.learning_rate
+        workspace.numbers[frame_.DECAY] = optimizer.weight_decay
+        workspace.numbers[frame_.BETA1] = getattr(optimizer, "beta1", getattr(optimizer, "momentum", 0.0))
+        workspace.numbers[frame_.BETA2] = getattr(optimizer, "beta2", 0.0)
+        workspace.numbers[frame_.EPSILON] = getattr(optimizer, "epsilon", 0.0)
+        self._bound_state = None
+        return workspace
+
+    def _bind_state(self, workspace: Workspace) -> None:
+        place = self.state.ctypes.data
+        columns = ((line_.MOMENT, line_.BIAS_MOMENT), (line_.SQUARE, line_.BIAS_SQUARE))
+        for weight, bias in columns[: self.optimizer.n_states]:
+            place = self._layout.place(workspace.table, place, weight, bias)
+        workspace.copy_to_odd()
+        self._bound_state = self.state
 
     def _call(
         self,
         rule: int,
-        parameters: np.ndarray,
+        workspace: Workspace,
         x: np.ndarray,
         y: np.ndarray,
         order: np.ndarray | None,
@@ -142,222 +167,46 @@ class Engine:
         first: int,
         steps: int,
         losses: np.ndarray,
-        gradient: np.ndarray | None,
     ) -> int:
-        compiled = self._compiled
-        if compiled is None or min(batch, len(x)) > compiled.row_losses.size:
-            compiled = self._compiled = _Compiled(self, max(self.rows, min(batch, len(x))))
-        return compiled(rule, parameters, x, y, order, min(batch, len(x)), first, steps, losses, gradient)
-
-
-class _Compiled:
-    """The buffers of an engine, and the record that compiled code reads."""
-
-    def __init__(self, engine: Engine, rows: int) -> None:
-        prepare(engine.plan.dtype)
-        plan, size = engine.plan, engine.plan.dtype.itemsize
-        self.engine, self.run = engine, run[plan.dtype]
-        self.chunk = chunk = min(rows, CHUNK_ROWS)
-        self.frame = np.zeros(frame_.FIELDS, np.int64)
-        self.doubles = self.frame.view(np.float64)
-        self.table = layer_table(plan.sizes, plan.activations)
-        self.row_losses = np.zeros(rows)
-        self.one = np.ones(1, plan.dtype)
-        self.barrier = aligned(BARRIER_BYTES)
-        self.max_threads = _threads.get_num_threads()
-        self._lay_out(plan, chunk, size)
-        self._moments(engine)
-        f = self.frame
-        f[frame_.TABLE], f[frame_.ODD_TABLE], f[frame_.LAYERS] = (
-            self.table.ctypes.data,
-            self.odd_table.ctypes.data,
-            len(self.table),
-        )
-        f[frame_.BARRIER], f[frame_.ONE] = self.barrier.ctypes.data, self.one.ctypes.data
-        f[frame_.CHUNK], f[frame_.ROW_LOSSES] = chunk, self.row_losses.ctypes.data
-        f[frame_.LOSS], f[frame_.MEAN] = engine.loss_object.code, engine.loss_object.reduction == "mean"
-        d = self.doubles
-        d[frame_.SCALE] = getattr(engine.loss_object, "scale", 1.0)
-        optimizer = engine.optimizer
-        d[frame_.LEARNING_RATE], d[frame_.DECAY] = optimizer.learning_rate, optimizer.weight_decay
-        d[frame_.BETA1] = getattr(optimizer, "beta1", getattr(optimizer, "momentum", 0.0))
-        d[frame_.BETA2], d[frame_.EPSILON] = getattr(optimizer, "beta2", 0.0), getattr(optimizer, "epsilon", 0.0)
-
-    def _lay_out(self, plan: Plan, chunk: int, size: int) -> None:
-        """Cut one buffer into activations, deltas, panels, gathered rows and the threads' scratch."""
-        T, engine = table_, self.engine
-        widths = plan.sizes[1:]
-        # a product's operand and result stay in the second level while its weights pass by
-        self.block = max(
-            MAX_ROWS,
-            L2_BYTES * BLOCK_PART // 8 // (size * max(i + o for i, o in zip(plan.sizes, widths, strict=False))),
-        )
-        rows = [padded_row(width, size) for width in widths]
-        x_row = padded_row(plan.sizes[0], size)
-        pieces: list[tuple[Any, int]] = []
-        table = self.table
-        for layer, width in enumerate(widths):
-            line, inputs = table[layer], plan.sizes[layer]
-            line[T.HIDDEN_ROW] = rows[layer]
-            pieces += [((line, T.HIDDEN), chunk * rows[layer]), ((line, T.DELTA), chunk * rows[layer])]
-            if OUTPUTS[plan.activations[layer]] in T.NEEDS_LINEAR and layer < len(widths) - 1:
-                pieces.append(((line, T.LINEAR), chunk * rows[layer]))
-            if layer > 0:
-                line[T.TRANSPOSED_PANEL] = width * PANEL_BYTES
-                pieces.append(((line, T.TRANSPOSED), -(-inputs * size // PANEL_BYTES) * width * PANEL_BYTES))
-            if engine._panels:
-                line[T.WEIGHT_ROW], line[T.WEIGHT_PANEL] = PANEL_BYTES, inputs * PANEL_BYTES
-                pieces.append(((line, T.WEIGHT), engine._weight_bytes[layer]))
-            else:
-                line[T.WEIGHT_ROW], line[T.WEIGHT_PANEL] = width * size, PANEL_BYTES
-            # a packed block of rows of the gradient takes a quarter of the second level at most
-            per_row = chunk * size + (width * size if not engine._panels else PANEL_BYTES)
-            block = max(1, min(-(-inputs // MAX_ROWS), L2_BYTES // WB // (per_row * MAX_ROWS)))
-            line[T.WEIGHT_BLOCK] = block * MAX_ROWS
-        self.odd_table = table.copy()
-        for first in (table[0], self.odd_table[0]):
-            pieces.append(((first, T.GATHERED), chunk * x_row))
-        first = self.odd_table[0]
-        pieces.append(((first, T.HIDDEN), chunk * rows[0]))
-        if OUTPUTS[plan.activations[0]] in T.NEEDS_LINEAR and len(widths) > 1:
-            pieces.append(((first, T.LINEAR), chunk * rows[0]))
-        own = (T.GATHERED, T.HIDDEN, T.LINEAR)
-        y_row = max(8, plan.sizes[-1] * size)
-        pieces.append(((self.frame, frame_.Y_BATCH), chunk * y_row))
-        scratch = max(
-            (-(-w * size // PANEL_BYTES)) * chunk * PANEL_BYTES
-            + (int(line[T.WEIGHT_BLOCK]) + MAX_ROWS) * (chunk * size + max(w * size, PANEL_BYTES))
-            + 4 * PANEL_BYTES
-            for w, line in zip(widths, table, strict=True)
-        )
-        self.frame[frame_.SCRATCH_BYTES] = scratch = -(-scratch // 4096) * 4096 + 128
-        self.frame[frame_.X_BATCH_ROW] = x_row
-        pieces.append(((self.frame, frame_.SCRATCH), scratch * self.max_threads))
-        place, places = 0, []
-        for _, n_bytes in pieces:
-            places.append(place)
-            # pieces begin at lines of their own, not at the same place of a page
-            place += -(-n_bytes // 128) * 128 + 128
-        self.buffer = aligned(place)
-        base = self.buffer.ctypes.data
-        for (target, _), offset in zip(pieces, places, strict=True):
-            target[0][target[1]] = base + offset
-        for line in (*table, first):
-            if line[T.LINEAR] == 0:
-                line[T.LINEAR] = line[T.HIDDEN]
-        self._own = first[list(own)].copy()
-
-    def _moments(self, engine: Engine) -> None:
-        """Addresses of the optimizer's states, in the weights' layout."""
-        T = table_
-        self.state = engine.state
-        place = engine.state.ctypes.data
-        for moment, bias_moment in ((T.MOMENT, T.BIAS_MOMENT), (T.SQUARE, T.BIAS_SQUARE))[: engine.optimizer.n_states]:
-            for line, weight, bias in zip(self.table, engine._weight_bytes, engine._bias_bytes, strict=True):
-                line[moment], line[bias_moment] = place, place + weight
-                place += weight + bias
-
-    def _gradients(self) -> np.ndarray:
-        """Bind gradient buffers where this call needs them: in the weights' layout."""
-        T, engine = table_, self.engine
-        keep = aligned(engine._layout_bytes())
-        place = keep.ctypes.data
-        for line, weight, bias in zip(self.table, engine._weight_bytes, engine._bias_bytes, strict=True):
-            line[T.GRADIENT], line[T.BIAS_GRADIENT] = place, place + weight
-            place += weight + bias
-        return keep
-
-    def __call__(
-        self,
-        rule: int,
-        parameters: np.ndarray,
-        x: np.ndarray,
-        y: np.ndarray,
-        order: np.ndarray | None,
-        batch: int,
-        first: int,
-        steps: int,
-        losses: np.ndarray,
-        gradient: np.ndarray | None,
-    ) -> int:
-        T, engine, plan = table_, self.engine, self.engine.plan
-        size = plan.dtype.itemsize
-        if self.state is not engine.state:
-            self._moments(engine)
-        team = self._team(batch)
-        keep = None
-        if gradient is not None or (rule >= 0 and batch > self.chunk):
-            keep = self._gradients()
-        weights, biases = plan.weights(parameters), plan.biases(parameters)
-        for layer, weight in enumerate(weights):
-            line = self.table[layer]
-            if engine._panels:
-                pack_panels[plan.dtype](
-                    0, *weight.shape, weight.ctypes.data, weight.shape[1] * size, line[T.WEIGHT], line[T.WEIGHT_PANEL]
-                )
-            else:
-                line[T.WEIGHT] = weight.ctypes.data
-            line[T.BIAS] = biases[layer].ctypes.data if plan.bias else 0
-        f = self.frame
-        f[frame_.RULE], f[frame_.CLOCK], f[frame_.THREADS] = rule, engine.t, team
-        f[frame_.ROWS], f[frame_.BATCH], f[frame_.FIRST], f[frame_.STEPS] = len(x), batch, first, steps
-        f[frame_.X], f[frame_.X_ROW] = x.ctypes.data, plan.sizes[0] * size
-        labels = y.ndim == 1 and y.dtype == np.int64
-        f[frame_.Y], f[frame_.LABELS] = y.ctypes.data, labels
-        f[frame_.Y_ROW] = 8 if labels else plan.sizes[-1] * size
-        f[frame_.ORDER] = 0 if order is None else order.ctypes.data
-        f[frame_.LOSSES], f[frame_.DONE] = losses.ctypes.data, 0
-        f[frame_.FEW] = not engine._panels and batch <= FEW_ROWS
-        f[frame_.BY_COLUMNS] = self._by_columns(team)
-        self.odd_table[...] = self.table
-        self.odd_table[0, [T.GATHERED, T.HIDDEN, T.LINEAR]] = self._own
-        f[frame_.BLOCK] = self.block
-        self._run_team(team)
-        done = int(f[frame_.DONE])
-        if rule >= 0:
-            engine.t += done
-            if engine._panels:
-                self._unpack(parameters, T.WEIGHT)
-        if gradient is not None and keep is not None:
-            self._copy_gradients(keep, gradient)
-        return done
-
-    def _unpack(self, flat: np.ndarray, column: int) -> None:
-        """Write weights, or their gradients, from panels into a flat vector."""
-        T, plan, size = table_, self.engine.plan, self.engine.plan.dtype.itemsize
-        unpack = unpack_panels[plan.dtype]
-        for line, weight in zip(self.table, plan.weights(flat), strict=True):
-            unpack(0, *weight.shape, line[column], line[T.WEIGHT_PANEL], weight.ctypes.data, weight.shape[1] * size)
-
-    def _copy_gradients(self, keep: np.ndarray, gradient: np.ndarray) -> None:
-        T, plan, base = table_, self.engine.plan, keep.ctypes.data
-        parts = [(T.BIAS_GRADIENT, plan.biases(gradient))]
-        if self.engine._panels:
-            self._unpack(gradient, T.GRADIENT)
+        frame, plan = workspace.frame, self.plan
+        labels = y.ndim == 1
+        team = self._team(workspace, batch)
+        frame[frame_.RULE], frame[frame_.CLOCK], frame[frame_.THREADS] = rule, self.t, team
+        frame[frame_.ROWS], frame[frame_.BATCH], frame[frame_.FIRST], frame[frame_.STEPS] = len(x), batch, first, steps
+        frame[frame_.X], frame[frame_.Y], frame[frame_.LABELS] = address_of(x), address_of(y), labels
+        frame[frame_.Y_ROW] = 8 if labels else plan.sizes[-1] * plan.dtype.itemsize
+        frame[frame_.ORDER] = 0 if order is None else address_of(order)
+        frame[frame_.LOSSES], frame[frame_.DONE] = address_of(losses), 0
+        frame[frame_.FEW] = not self._layout.panels and batch <= FEW_ROWS
+        frame[frame_.BY_COLUMNS] = self._by_columns(team)
+        loop = run[plan.dtype]
+        if team == 1:
+            loop(0.0, workspace.address, 0)
         else:
-            parts.append((T.GRADIENT, plan.weights(gradient)))
-        for column, arrays in parts:
-            for line, array in zip(self.table, arrays, strict=False):
-                offset = int(line[column]) - base
-                array[...] = keep[offset : offset + array.nbytes].view(plan.dtype).reshape(array.shape)
+            workspace.barrier[:] = 0
+            workers = [
+                threading.Thread(target=loop, args=(0.0, workspace.address, t), daemon=True) for t in range(1, team)
+            ]
+            for worker in workers:
+                worker.start()
+            loop(0.0, workspace.address, 0)
+            for worker in workers:
+                worker.join()
+        return frame[frame_.DONE]
 
-    def _team(self, batch: int) -> int:
-        wanted = min(_threads.get_num_threads(), self.max_threads)
-        operations = 6.0 * self.engine.plan.n_parameters * batch
-        return max(1, min(wanted, int(operations / THREAD_OPERATIONS) + 1 if operations > THREAD_OPERATIONS else 1))
+    def _team(self, workspace: Workspace, batch: int) -> int:
+        """How many threads are worth waking for steps of this size."""
+        if workspace.threads == 1:
+            return 1
+        operations = 6.0 * self.plan.n_parameters * batch
+        team = min(_threads.get_num_threads(), workspace.threads)
+        while team > 1 and operations <= THREAD_OPERATIONS * (team - 1):
+            team -= 1
+        return team
 
     def _by_columns(self, team: int) -> bool:
         """Whether threads own columns of the first layer: where its panels can be shared out evenly enough."""
-        plan = self.engine.plan
-        panels = -(-plan.sizes[1] * plan.dtype.itemsize // PANEL_BYTES)
-        return team > 1 and self.engine._panels and panels >= team and -(-panels // team) * team <= 1.35 * panels
-
-    def _run_team(self, team: int) -> None:
-        address = self.frame.ctypes.data
-        self.barrier[:] = 0
-        workers = [threading.Thread(target=self.run, args=(0.0, address, t), daemon=True) for t in range(1, team)]
-        for worker in workers:
-            worker.start()
-        self.run(0.0, address, 0)
-        for worker in workers:
-            worker.join()
+        if team == 1 or not self._layout.panels:
+            return False
+        panels = panel_count(self.plan.sizes[1], self.plan.dtype.itemsize)
+        return panels >= team and -(-panels // team) * team <= UNEVEN * panels

@@ -16,6 +16,7 @@ import numpy as np
 
 from fastff._jit import inline, invoke, unit
 from fastff.gemm.one_row import rows_transposed
+from fastff.gemm.pack import transpose_rows
 from fastff.gemm.product import PANEL_BYTES, product
 from fastff.network.layers import (
     ACTIVATION,
@@ -68,12 +69,12 @@ from fastff.training.frame import (
     STEPS,
     TABLE,
     THREADS,
-    X,
     X_BATCH_ROW,
     X_ROW,
-    Y,
     Y_BATCH,
     Y_ROW,
+    X,
+    Y,
 )
 from fastff.training.gather import gather
 from fastff.training.weights import FIRST_CHUNK, LAST_CHUNK, MIDDLE_CHUNK, ONLY, transpose_layer, update_layer
@@ -87,56 +88,44 @@ def share(total: int, part: int, parts: int) -> int:
     return total * part // parts
 
 
-@unit("iiii")
-def backward_rows(like: Any, frame: int, table: int, first: int, rows: int) -> int:
+@unit("iiiii")
+def backward_rows(like: Any, frame: int, table: int, first: int, rows: int, scratch: int) -> int:
     """From the last layer's DELTA back to the first layer's, for a block of rows of the workspace.
 
-    ``delta = (delta_after @ weight.T) * activation'``; each layer's DELTA but the last is *written*.
+    ``delta = (delta_after @ weight.T) * activation'``; each layer's DELTA but the last is *written*, and so is *scratch* where
+    no transposed weights are kept.
     """
     size = size_of(like)
+    columns = PANEL_BYTES // size
     for layer in range(get_int(frame + 8 * LAYERS) - 1, 0, -1):
         line, below = table + layer * LINE, table + (layer - 1) * LINE
         row, below_row = field(line, HIDDEN_ROW), field(below, HIDDEN_ROW)
-        delta = field(below, DELTA) + first * below_row
+        n, k = field(line, INPUTS), field(line, WIDTH)
+        weight, weight_row, transposed = field(line, WEIGHT), field(line, WEIGHT_ROW), field(line, TRANSPOSED)
+        after, delta = field(line, DELTA) + first * row, field(below, DELTA) + first * below_row
         if get_int(frame + 8 * FEW) != 0:
-            invoke(
-                rows_transposed,
-                like,
-                (
-                    rows,
-                    field(line, INPUTS),
-                    field(line, WIDTH),
-                    field(line, DELTA) + first * row,
-                    row,
-                    field(line, WEIGHT),
-                    delta,
-                    below_row,
-                ),
-            )
-        else:
+            invoke(rows_transposed, like, (rows, n, k, after, row, weight, delta, below_row))
+        elif transposed != 0:
             invoke(
                 product,
                 like,
                 (
-                    rows,
-                    field(line, INPUTS),
-                    field(line, WIDTH),
-                    field(line, DELTA) + first * row,
-                    row,
-                    size,
-                    0,
-                    field(line, TRANSPOSED),
-                    PANEL_BYTES,
-                    field(line, TRANSPOSED_PANEL),
-                    0,
-                    0,
-                    delta,
-                    below_row,
-                    PANEL_BYTES,
-                    0.0,
-                    -np.inf,
+                    rows, n, k, after, row, size, 0, transposed, PANEL_BYTES, field(line, TRANSPOSED_PANEL),
+                    0, 0, delta, below_row, PANEL_BYTES, 0.0, -np.inf,
                 ),
-            )
+            )  # fmt: skip
+        else:
+            for j in range(0, n, columns):
+                width = min(columns, n - j)
+                invoke(transpose_rows, like, (width, k, weight + j * weight_row, weight_row, scratch, PANEL_BYTES))
+                invoke(
+                    product,
+                    like,
+                    (
+                        rows, width, k, after, row, size, 0, scratch, PANEL_BYTES, 0,
+                        0, 0, delta + j * size, below_row, PANEL_BYTES, 0.0, -np.inf,
+                    ),
+                )  # fmt: skip
         activation = field(below, ACTIVATION)
         if activation != IDENTITY:
             offset = first * below_row
@@ -233,7 +222,7 @@ def first_columns(like: Any, frame: int, table: int, at: int, rows: int, first_p
     return 0
 
 
-@unit("iiiiiidii")
+@unit("iiiiiidiii")
 def rows_there_and_back(
     like: Any,
     frame: int,
@@ -245,6 +234,7 @@ def rows_there_and_back(
     scale: float,
     row_losses: int,
     begun: int,
+    scratch: int,
 ) -> int:
     """The first half of a step for rows ``first`` to ``last`` of a chunk.
 
@@ -258,6 +248,8 @@ def rows_there_and_back(
         Address of the chunk's losses, one float64 a row. *Written.*
     begun : int
         1 where rows are gathered and the first layer's LINEAR is there already.
+    scratch : int
+        This thread's. *Written.*
     """
     layers = get_int(frame + 8 * LAYERS)
     tail = table + (layers - 1) * LINE
@@ -302,7 +294,7 @@ def rows_there_and_back(
             ),
         )
         if delta != 0:
-            invoke(backward_rows, like, (frame, table, i, rows))
+            invoke(backward_rows, like, (frame, table, i, rows, scratch))
     return 0
 
 
@@ -310,12 +302,11 @@ def rows_there_and_back(
 def transpose_share(like: Any, frame: int, table: int, thread: int) -> int:
     """Transpose this thread's rows of every weight that the way back multiplies with."""
     threads = get_int(frame + 8 * THREADS)
-    if get_int(frame + 8 * FEW) != 0:
-        return 0
     for layer in range(1, get_int(frame + 8 * LAYERS)):
         line = table + layer * LINE
         inputs = field(line, INPUTS)
-        invoke(transpose_layer, like, (line, share(inputs, thread, threads), share(inputs, thread + 1, threads)))
+        if field(line, TRANSPOSED) != 0:
+            invoke(transpose_layer, like, (line, share(inputs, thread, threads), share(inputs, thread + 1, threads)))
     return 0
 
 
@@ -406,6 +397,7 @@ def run(like: Any, frame: int, thread: int) -> int:
     rule, clock = get_int(frame + 8 * RULE), get_int(frame + 8 * CLOCK)
     table, other = get_int(frame + 8 * TABLE), get_int(frame + 8 * ODD_TABLE)
     by_columns = get_int(frame + 8 * BY_COLUMNS)
+    scratch = get_int(frame + 8 * SCRATCH) + thread * get_int(frame + 8 * SCRATCH_BYTES)
     tail = table + (get_int(frame + 8 * LAYERS) - 1) * LINE
     width = field(tail, WIDTH)
     panels = panels_of(table, size_of(like))
@@ -459,6 +451,7 @@ def run(like: Any, frame: int, thread: int) -> int:
                     scale,
                     row_losses + 8 * at,
                     by_columns,
+                    scratch,
                 ),
             )
             if by_columns != 0 and order != 0:

@@ -1,0 +1,233 @@
+"""The buffers of one network's training, laid out once: what compiled code finds through the layer table and the frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastff import _threads
+from fastff._cpu import L2_BYTES
+from fastff.gemm.pack import pack_panels, unpack_panels
+from fastff.gemm.product import PANEL_BYTES
+from fastff.network import layers as line_
+from fastff.network.layers import NEEDS_LINEAR, layer_table
+from fastff.network.memory import aligned, padded_row
+from fastff.network.plan import Plan
+from fastff.ops.activations import OUTPUTS
+from fastff.simd.barrier import BARRIER_BYTES
+from fastff.simd.tile import MAX_ROWS
+from fastff.training import frame as frame_
+
+#: Rows of a chunk: larger batches take several, and add their gradients up.
+CHUNK_ROWS = 2048
+#: Bytes of activations and deltas from which chunks become smaller.
+CHUNK_BYTES = 48 << 20
+#: Rows of a step from which weights are kept in panels while training.
+PANEL_ROWS = 24
+#: Bytes of weights up to which they are: a copy of them, and one of their transposes.
+PANEL_LIMIT = 16 << 20
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How parameters stand in the buffers of compiled code.
+
+    Attributes
+    ----------
+    panels : bool
+        Weights stand in panels, and their transposes beside them. Otherwise they stay where the user sees them.
+    weight_bytes, bias_bytes : tuple of int
+        Room of each layer's weight, and of its bias.
+    """
+
+    panels: bool
+    weight_bytes: tuple[int, ...]
+    bias_bytes: tuple[int, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """Room of all parameters."""
+        return sum(self.weight_bytes) + sum(self.bias_bytes)
+
+    @classmethod
+    def of(cls, plan: Plan, rows: int) -> Layout:
+        """The layout for steps of so many rows."""
+        size = plan.dtype.itemsize
+        panels = rows >= PANEL_ROWS and plan.n_parameters * size <= PANEL_LIMIT
+        pairs = list(zip(plan.sizes, plan.sizes[1:], strict=False))
+        weights = [
+            inputs * (panel_count(width, size) * PANEL_BYTES if panels else width * size) for inputs, width in pairs
+        ]
+        return cls(panels, tuple(weights), tuple(padded_row(width, size) for width in plan.sizes[1:]))
+
+    def place(self, table: np.ndarray, start: int, weight: int, bias: int) -> int:
+        """Write the addresses of one set of parameters from `start` on into two columns of a layer table; returns the end."""
+        for line, weight_bytes, bias_bytes in zip(table, self.weight_bytes, self.bias_bytes, strict=True):
+            line[weight], line[bias] = start, start + weight_bytes
+            start += weight_bytes + bias_bytes
+        return start
+
+
+def panel_count(width: int, size: int) -> int:
+    """Panels of so many columns."""
+    return -(-width * size // PANEL_BYTES)
+
+
+class Workspace:
+    """Buffers, layer tables and frame for steps of at most `rows` rows."""
+
+    def __init__(self, plan: Plan, layout: Layout, rows: int) -> None:
+        self.plan, self.layout, self.rows = plan, layout, rows
+        size = plan.dtype.itemsize
+        self.threads = _threads.get_num_threads()
+        self.table = layer_table(plan.sizes, plan.activations)
+        self.odd_table = self.table.copy()
+        self.record = np.zeros(frame_.FIELDS, np.int64)
+        # single entries of a memoryview cost a third of an array's
+        self.frame = memoryview(self.record)
+        self.numbers = memoryview(self.record.view(np.float64))
+        self.address = self.record.ctypes.data
+        self.barrier = aligned(BARRIER_BYTES)
+        self._one = np.ones(1, plan.dtype)
+        self._row_losses = np.zeros(rows)
+        self._hidden_rows = [padded_row(width, size) for width in plan.sizes[1:]]
+        self._x_row = padded_row(plan.sizes[0], size)
+        per_row = 2 * (sum(self._hidden_rows) + self._x_row) + max(plan.sizes[1:]) * size * self.threads
+        self.chunk = min(rows, CHUNK_ROWS, max(256, CHUNK_BYTES // per_row))
+        self._describe_layers()
+        self._allocate()
+        self._describe_frame()
+        self.parameters: np.ndarray | None = None
+        self._packing: list[tuple[Any, ...]] = []
+        self._unpacking: list[tuple[Any, ...]] = []
+
+    def _describe_layers(self) -> None:
+        size, plan = self.plan.dtype.itemsize, self.plan
+        for line, inputs, width, row in zip(self.table, plan.sizes, plan.sizes[1:], self._hidden_rows, strict=False):
+            line[line_.HIDDEN_ROW] = row
+            line[line_.TRANSPOSED_PANEL] = width * PANEL_BYTES
+            if self.layout.panels:
+                line[line_.WEIGHT_ROW], line[line_.WEIGHT_PANEL] = PANEL_BYTES, inputs * PANEL_BYTES
+            else:
+                line[line_.WEIGHT_ROW], line[line_.WEIGHT_PANEL] = width * size, PANEL_BYTES
+            # a packed block of rows and its gradient take a quarter of the second level at most
+            per_row = self.chunk * size + (PANEL_BYTES if self.layout.panels else width * size)
+            tiles = max(1, min(-(-inputs // MAX_ROWS), L2_BYTES // 4 // (per_row * MAX_ROWS)))
+            line[line_.WEIGHT_BLOCK] = tiles * MAX_ROWS
+        self.odd_table[...] = self.table
+
+    def _allocate(self) -> None:
+        """Cut one buffer into activations, deltas, panels, gathered rows and the threads' scratch."""
+        plan, chunk, rows = self.plan, self.chunk, self._hidden_rows
+        size, first, last = plan.dtype.itemsize, self.odd_table[0], len(rows) - 1
+        pieces: list[tuple[Any, int, int]] = []
+        for layer, line in enumerate(self.table):
+            pieces += [(line, line_.HIDDEN, chunk * rows[layer]), (line, line_.DELTA, chunk * rows[layer])]
+            if layer > 0 and self.layout.panels:
+                room = panel_count(plan.sizes[layer], size) * plan.sizes[layer + 1] * PANEL_BYTES
+                pieces.append((line, line_.TRANSPOSED, room))
+            if self.layout.panels:
+                pieces.append((line, line_.WEIGHT, self.layout.weight_bytes[layer]))
+            if OUTPUTS[plan.activations[layer]] in NEEDS_LINEAR and layer < last:
+                pieces.append((line, line_.LINEAR, chunk * rows[layer]))
+                if layer == 0:
+                    pieces.append((first, line_.LINEAR, chunk * rows[0]))
+        if not self.layout.panels:
+            # row-major weights are for few rows, or large: transposes are made where they are used, or not at all
+            self.table[:, line_.TRANSPOSED] = 0
+        pieces += [(line, line_.GATHERED, chunk * self._x_row) for line in (self.table[0], first)]
+        pieces.append((first, line_.HIDDEN, chunk * rows[0]))
+        pieces.append((self.frame, frame_.Y_BATCH, chunk * max(8, plan.sizes[-1] * size)))
+        self.frame[frame_.SCRATCH_BYTES] = scratch = -(-self._scratch_bytes() // 4096) * 4096 + 128
+        pieces.append((self.frame, frame_.SCRATCH, scratch * self.threads))
+        # pieces begin at lines of their own, not at the same place of a page
+        self.buffer = aligned(sum(-(-n_bytes // 128) * 128 + 128 for _, _, n_bytes in pieces))
+        place = int(self.buffer.ctypes.data)
+        for target, column, n_bytes in pieces:
+            target[column] = place
+            place += -(-n_bytes // 128) * 128 + 128
+        for line in (*self.table, first):
+            if line[line_.LINEAR] == 0:
+                line[line_.LINEAR] = line[line_.HIDDEN]
+        self._odd = first[[line_.GATHERED, line_.HIDDEN, line_.LINEAR]].copy()
+
+    def _scratch_bytes(self) -> int:
+        size, chunk = self.plan.dtype.itemsize, self.chunk
+        return max(
+            max(panel_count(width, size) * chunk, width) * PANEL_BYTES
+            + (int(line[line_.WEIGHT_BLOCK]) + MAX_ROWS) * (chunk * size + max(width * size, PANEL_BYTES))
+            + 4 * PANEL_BYTES
+            for width, line in zip(self.plan.sizes[1:], self.table, strict=True)
+        )
+
+    def _describe_frame(self) -> None:
+        plan, frame, size = self.plan, self.frame, self.plan.dtype.itemsize
+        frame[frame_.TABLE], frame[frame_.ODD_TABLE] = self.table.ctypes.data, self.odd_table.ctypes.data
+        frame[frame_.LAYERS] = len(self.table)
+        frame[frame_.BARRIER], frame[frame_.ONE] = self.barrier.ctypes.data, self._one.ctypes.data
+        frame[frame_.CHUNK], frame[frame_.ROW_LOSSES] = self.chunk, self._row_losses.ctypes.data
+        frame[frame_.X_ROW], frame[frame_.X_BATCH_ROW] = plan.sizes[0] * size, self._x_row
+        # a product's operand and result stay in the second level while its weights pass by
+        widest = max(i + o for i, o in zip(plan.sizes, plan.sizes[1:], strict=False))
+        frame[frame_.BLOCK] = max(MAX_ROWS, L2_BYTES * 3 // 4 // (size * widest))
+
+    def bind(self, parameters: np.ndarray) -> None:
+        """Point the table to a flat vector of parameters."""
+        plan, size = self.plan, self.plan.dtype.itemsize
+        self.parameters = parameters
+        self._packing, self._unpacking = [], []
+        for line, weight in zip(self.table, plan.weights(parameters), strict=True):
+            inputs, width = weight.shape
+            if self.layout.panels:
+                here = (weight.ctypes.data, width * size)
+                there = (int(line[line_.WEIGHT]), int(line[line_.WEIGHT_PANEL]))
+                self._packing.append((0.0, inputs, width, *here, *there))
+                self._unpacking.append((0.0, inputs, width, *there, *here))
+            else:
+                line[line_.WEIGHT] = weight.ctypes.data
+        for line, bias in zip(self.table, plan.biases(parameters), strict=False):
+            line[line_.BIAS] = bias.ctypes.data
+        self.copy_to_odd()
+
+    def copy_to_odd(self) -> None:
+        """Bring the table for odd chunks up to date; its first layer keeps buffers of its own."""
+        self.odd_table[...] = self.table
+        self.odd_table[0, [line_.GATHERED, line_.HIDDEN, line_.LINEAR]] = self._odd
+
+    def pack(self) -> None:
+        """Copy the weights into their panels."""
+        copy = pack_panels[self.plan.dtype]
+        for arguments in self._packing:
+            copy(*arguments)
+
+    def unpack(self) -> None:
+        """Copy the weights back to where the user sees them."""
+        copy = unpack_panels[self.plan.dtype]
+        for arguments in self._unpacking:
+            copy(*arguments)
+
+    def place_gradients(self) -> np.ndarray:
+        """Point the table to buffers for gradients of the weights' layout, and return what must be kept alive."""
+        room = aligned(self.layout.n_bytes)
+        self.layout.place(self.table, room.ctypes.data, line_.GRADIENT, line_.BIAS_GRADIENT)
+        self.copy_to_odd()
+        return room
+
+    def copy_gradients(self, room: np.ndarray, gradient: np.ndarray) -> None:
+        """Copy gradients from the buffers into a flat vector."""
+        plan, size, base = self.plan, self.plan.dtype.itemsize, int(room.ctypes.data)
+        parts = list(zip(self.table[:, line_.BIAS_GRADIENT], plan.biases(gradient), strict=False))
+        weights = list(zip(self.table, plan.weights(gradient), strict=True))
+        if self.layout.panels:
+            for line, array in weights:
+                inputs, width = array.shape
+                unpack_panels[plan.dtype](
+                    0.0, inputs, width, line[line_.GRADIENT], line[line_.WEIGHT_PANEL], array.ctypes.data, width * size
+                )
+        else:
+            parts += [(line[line_.GRADIENT], array) for line, array in weights]
+        for address, array in parts:
+            offset = int(address) - base
+            array[...] = room[offset : offset + array.nbytes].view(plan.dtype).reshape(array.shape)
