@@ -13,8 +13,11 @@ ALIGNMENT = 128
 
 
 def aligned(n_bytes: int) -> np.ndarray:
-    """Zeroed bytes that begin at a cache line, with a vector of room behind them."""
-    memory = np.zeros(n_bytes + 2 * ALIGNMENT, np.uint8)
+    """Bytes that begin at a cache line, their values not set, with a vector of room behind them.
+
+    What stands beside the numbers in padded rows is computed with as they are, and never read.
+    """
+    memory = np.empty(n_bytes + 2 * ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + n_bytes + ALIGNMENT]
 
