@@ -21,9 +21,12 @@ from fastff.simd.tile import MAX_ROWS
 from fastff.training import frame as frame_
 
 #: Rows of a chunk: larger batches take several, and add their gradients up.
-CHUNK_ROWS = 2048
+CHUNK_ROWS = 1024
+#: The same for networks that are nowhere wider than SLIM: their weights stay in the first level whatever the rows are.
+SLIM_CHUNK_ROWS = 4096
+SLIM = 64
 #: Bytes of activations and deltas from which chunks become smaller.
-CHUNK_BYTES = 48 << 20
+CHUNK_BYTES = 64 << 20
 #: Rows of a step from which weights are kept in panels while training.
 PANEL_ROWS = 24
 #: Bytes of weights up to which they are: a copy of them, and one of their transposes.
@@ -94,7 +97,8 @@ class Workspace:
         self._row_losses = np.zeros(rows)
         self._hidden_rows = [padded_row(width, size) for width in plan.sizes[1:]]
         self._x_row = padded_row(plan.sizes[0], size)
-        per_row = 2 * (sum(self._hidden_rows) + self._x_row) + max(plan.sizes[1:]) * size * self.threads
+        # the number of threads has no say here: where a sum is cut shows in its bits
+        per_row = 2 * (sum(self._hidden_rows) + self._x_row + max(plan.sizes[1:]) * size)
         self.chunk = min(rows, CHUNK_ROWS, max(256, CHUNK_BYTES // per_row))
         self._describe_layers()
         self._allocate()
@@ -132,13 +136,15 @@ class Workspace:
                 pieces.append((line, line_.WEIGHT, self.layout.weight_bytes[layer]))
             if OUTPUTS[plan.activations[layer]] in NEEDS_LINEAR and layer < last:
                 pieces.append((line, line_.LINEAR, chunk * rows[layer]))
-                if layer == 0:
+                if layer == 0 and self._ahead:
                     pieces.append((first, line_.LINEAR, chunk * rows[0]))
         if not self.layout.panels:
             # row-major weights are for few rows, or large: transposes are made where they are used, or not at all
             self.table[:, line_.TRANSPOSED] = 0
-        pieces += [(line, line_.GATHERED, chunk * self._x_row) for line in (self.table[0], first)]
-        pieces.append((first, line_.HIDDEN, chunk * rows[0]))
+        pieces.append((self.table[0], line_.GATHERED, chunk * self._x_row))
+        if self._ahead:
+            pieces.append((first, line_.GATHERED, chunk * self._x_row))
+            pieces.append((first, line_.HIDDEN, chunk * rows[0]))
         pieces.append((self.frame, frame_.Y_BATCH, chunk * max(8, plan.sizes[-1] * size)))
         self.frame[frame_.SCRATCH_BYTES] = scratch = -(-self._scratch_bytes() // 4096) * 4096 + 128
         pieces.append((self.frame, frame_.SCRATCH, scratch * self.threads))
@@ -156,10 +162,10 @@ class Workspace:
     def _scratch_bytes(self) -> int:
         size, chunk = self.plan.dtype.itemsize, self.chunk
         return max(
-            max(panel_count(width, size) * chunk, width) * PANEL_BYTES
+            max(panel_count(width, size) * chunk, width, inputs) * PANEL_BYTES
             + (int(line[line_.WEIGHT_BLOCK]) + MAX_ROWS) * (chunk * size + max(width * size, PANEL_BYTES))
             + 4 * PANEL_BYTES
-            for width, line in zip(self.plan.sizes[1:], self.table, strict=True)
+            for inputs, width, line in zip(self.plan.sizes, self.plan.sizes[1:], self.table, strict=False)
         )
 
     def _describe_frame(self) -> None:
