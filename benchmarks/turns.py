@@ -6,6 +6,7 @@ ratios: what slows the machine down for a second slows both sides of it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
@@ -24,6 +25,7 @@ ROUNDS = 5
 LEAST_ROUNDS = 3
 # of one case: after these no further round begins, once there are enough
 SECONDS = 2.0
+FAILED = "failed"
 
 
 class Case(NamedTuple):
@@ -38,18 +40,33 @@ class Case(NamedTuple):
 
 
 class Process:
-    """A worker process; a process that dies is an answer too."""
+    """A worker process; a process that dies is an answer too.
 
-    def __init__(self, impl: str, threads: int, python: str = sys.executable, path: str = "", cache: str = "") -> None:
-        self.log = tempfile.TemporaryFile("w+")
+    Parameters
+    ----------
+    impl : str
+        The implementation it times.
+    threads : int
+        How many it may use.
+    path : str, optional
+        The folder to import fastff from; without it, where this process has found it.
+    cache : str, optional
+        The folder of its compiled code.
+    clock : {"wall", "cpu"}
+        What it reads.
+    """
+
+    def __init__(
+        self, impl: str, threads: int, path: str | None = None, cache: str | None = None, clock: str = "wall"
+    ) -> None:
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115
         environment = conditions.environment(threads)
-        environment["PYTHONPATH"] = os.pathsep.join(
-            filter(None, [path or _path_of_fastff(), environment.get("PYTHONPATH")])
-        )
-        if cache:
+        paths = [path or _path_of_fastff(), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+        if cache is not None:
             environment["NUMBA_CACHE_DIR"] = cache
         self.process = subprocess.Popen(
-            [python, str(Path(__file__).with_name("worker.py")), impl, str(threads)],
+            [sys.executable, str(Path(__file__).with_name("worker.py")), impl, str(threads), clock],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
@@ -83,10 +100,8 @@ class Process:
     def close(self) -> None:
         """Let the process end."""
         assert self.process.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
-        except BrokenPipeError:
-            pass
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
@@ -115,7 +130,7 @@ def rounds(processes: Mapping[str, Any], case: Case, most: int = ROUNDS, seconds
         if "ready" in answer:
             ready.append(name)
         else:
-            result[name] = answer.get("missing", "") if "missing" in answer else f"failed: {answer['error']}"
+            result[name] = answer["missing"] if "missing" in answer else f"{FAILED}: {answer['error']}"
     times: dict[str, list[float]] = {name: [] for name in ready}
     begin = time.perf_counter()
     for number in range(most):
@@ -125,7 +140,7 @@ def rounds(processes: Mapping[str, Any], case: Case, most: int = ROUNDS, seconds
         for name in ready if number % 2 == 0 else reversed(ready):
             answer = processes[name].ask("go")
             if "seconds" not in answer:
-                result[name] = f"failed: {answer.get('error') or answer.get('missing')}"
+                result[name] = f"{FAILED}: {answer.get('error') or answer.get('missing')}"
             else:
                 times[name].append(answer["seconds"])
     return {**times, **result}
@@ -141,19 +156,22 @@ def compare(cases: Iterable[Case], implementations: Sequence[str], threads: int 
             process.close()
 
 
+def missing(result: Mapping[str, Any]) -> set[str]:
+    """Return the implementations that do not do this, or are not installed."""
+    return {name for name, times in result.items() if isinstance(times, str) and not times.startswith(FAILED)}
+
+
 def measured(result: Mapping[str, Any], impl: str) -> list[float]:
     """Return the rounds of an implementation.
 
     Raises
     ------
-    NotImplementedError
-        It does not do this, or is not installed.
     RuntimeError
-        It failed, or its answer was wrong.
+        It failed, or its answer was wrong, or it does not do this.
     """
     times = result[impl]
     if isinstance(times, str):
-        raise (RuntimeError if times.startswith("failed") else NotImplementedError)(times)
+        raise RuntimeError(times)
     return times
 
 

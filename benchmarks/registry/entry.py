@@ -82,7 +82,7 @@ class Entry:
     by_norm: bool = False
 
     def check(self, impl: str, **params: str) -> None:
-        """Compute the answer once and compare it with the definition; `WrongAnswerError` is raised where they differ."""
+        """Compute the answer once and compare it with the definition; raises `WrongAnswerError`."""
         inputs = self.inputs(True, **params)
         expected = [np.array(array, np.float64) for array in self.expected(inputs, impl)]
         work = self.works[impl](self.inputs(True, **params))
@@ -92,8 +92,8 @@ class Entry:
             error = _difference(np.asarray(given, np.float64), wanted, self.by_norm)
             if not error <= bound:
                 raise WrongAnswerError(
-                    f"{self.name} by {impl} with {params}: result {number} is off by {error:.3g} of its largest number, "
-                    f"{bound:.3g} is allowed"
+                    f"{self.name} by {impl} with {params}: result {number} is off by {error:.3g} of its largest "
+                    f"number, {bound:.3g} is allowed"
                 )
 
     def prepare(self, impl: str, **params: str) -> Callable[[], object]:

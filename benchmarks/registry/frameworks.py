@@ -83,23 +83,37 @@ def torch_training(job: Job, begin: Start) -> Training:
     return train
 
 
-def jax_loss(job: Job) -> Any:
-    """Return ``loss(parameters, x, y)`` on a list of ``(weight, bias)``."""
+def jax_logits(job: Job) -> Any:
+    """Return ``logits(parameters, x)`` on a list of ``(weight, bias)``."""
     import jax
     import jax.numpy as jnp
 
     hidden = {"identity": lambda z: z, "relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}[job.activation]
 
-    def loss(parameters: Any, x: Any, y: Any) -> Any:
+    def logits(parameters: Any, x: Any) -> Any:
         for layer, (weight, bias) in enumerate(parameters):
             x = x @ weight + bias if job.bias else x @ weight
             if layer < len(parameters) - 1:
                 x = hidden(x)
+        return x
+
+    return logits
+
+
+def jax_loss(job: Job) -> Any:
+    """Return ``loss(parameters, x, y)`` on a list of ``(weight, bias)``."""
+    import jax
+    import jax.numpy as jnp
+
+    logits = jax_logits(job)
+
+    def loss(parameters: Any, x: Any, y: Any) -> Any:
+        z = logits(parameters, x)
         if isinstance(job.loss, CrossEntropy):
-            return -jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], 1).mean()
+            return -jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], 1).mean()
         if isinstance(job.loss, BinaryCrossEntropy):
-            return (jnp.logaddexp(x, 0) - x * y).mean()
-        p = jax.nn.sigmoid(x) if job.output == "sigmoid" else x
+            return (jnp.logaddexp(z, 0) - z * y).mean()
+        p = jax.nn.sigmoid(z) if job.output == "sigmoid" else z
         terms = job.loss.scale * (p - y) ** 2
         return terms.mean() if job.loss.reduction == "mean" else terms.sum()
 
@@ -130,8 +144,8 @@ def _jax_update(job: Job, parameters: Any, gradient: Any, states: Any, t: Any) -
     return each(lambda p, g: p - rule.learning_rate * g, parameters, gradient), states
 
 
-def jax_training(job: Job, begin: Start) -> Training:
-    """A whole epoch in one compiled call: a scan over the batches."""
+def jax_session(job: Job, begin: Start) -> tuple[Any, Any, Any]:
+    """Return what a training starts from, ``epoch(carry, key)`` and ``logits``; parameters are ``carry[0]``."""
     import jax
     import jax.numpy as jnp
 
@@ -148,25 +162,31 @@ def jax_training(job: Job, begin: Start) -> Training:
 
     def epoch(carry: Any, key: Any) -> Any:
         if size == rows:
-            return step(carry, (x, y))[0], None
+            return step(carry, (x, y))[0]
         order = jax.random.permutation(key, rows) if job.shuffle else jnp.arange(rows)
         full = order[: rows // size * size].reshape(-1, size)
         carry, _ = jax.lax.scan(lambda c, chosen: step(c, (x[chosen], y[chosen])), carry, full)
         if rows % size:
             last = order[rows // size * size :]
             carry, _ = step(carry, (x[last], y[last]))
-        return carry, None
+        return carry
 
-    # epochs of one step each are one call together
-    together = jax.jit(lambda carry, keys: jax.lax.scan(epoch, carry, keys)[0])
+    biases = begin.biases or [np.zeros(0, job.dtype)] * len(begin.weights)
+    parameters = [(jnp.asarray(w), jnp.asarray(b)) for w, b in zip(begin.weights, biases)]
+    states = [jax.tree.map(jnp.zeros_like, parameters) for _ in range(job.optimizer.n_states)]
+    return (parameters, states, jnp.zeros((), x.dtype)), jax.jit(epoch), jax.jit(jax_logits(job))
+
+
+def jax_training(job: Job, begin: Start) -> Training:
+    """A whole epoch in one compiled call, a scan over the batches; epochs of one step each are one call together."""
+    import jax
+
+    initial, epoch, _ = jax_session(job, begin)
+    together = jax.jit(lambda carry, keys: jax.lax.scan(lambda c, key: (epoch(c, key), None), carry, keys)[0])
 
     def train() -> list[np.ndarray]:
-        biases = begin.biases or [np.zeros(0, job.dtype)] * len(begin.weights)
-        parameters = [(jnp.asarray(w), jnp.asarray(b)) for w, b in zip(begin.weights, biases)]
-        states = [jax.tree.map(jnp.zeros_like, parameters) for _ in range(job.optimizer.n_states)]
-        carry = together(
-            (parameters, states, jnp.zeros((), x.dtype)), jax.random.split(jax.random.PRNGKey(1), job.epochs)
-        )
+        key = jax.random.PRNGKey(1)
+        carry = epoch(initial, key) if job.epochs == 1 else together(initial, jax.random.split(key, job.epochs))
         return [np.asarray(weight) for weight, _ in carry[0]]
 
     return train

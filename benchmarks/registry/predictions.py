@@ -97,7 +97,7 @@ def _expected(i: Inputs, impl: str) -> list[np.ndarray]:
 ENTRIES = [
     Entry(
         "predict",
-        "predictions",
+        "predict",
         "Prediction",
         "Probabilities of ten classes from 784-128-10.",
         {"rows": tuple(ROWS)},

@@ -122,7 +122,8 @@ def _training_inputs(job: Job, check: bool) -> Inputs:
     return {"job": chosen, "start": start(chosen)._replace(given=check)}
 
 
-def _work(training: Callable[[Job, Start], Training], i: Inputs) -> Work:
+def work(training: Callable[[Job, Start], Training], i: Inputs) -> Work:
+    """Return a training as work, whose answer is the change of every weight."""
     begin: Start = i["start"]
     train = training(i["job"], begin)
 
@@ -134,7 +135,7 @@ def _work(training: Callable[[Job, Start], Training], i: Inputs) -> Work:
 
 def _works() -> dict[str, Callable[[Inputs], Work]]:
     def bound(training: Callable[[Job, Start], Training]) -> Callable[[Inputs], Work]:
-        return lambda i: _work(training, i)
+        return lambda i: work(training, i)
 
     return {impl: bound(training) for impl, training in TRAININGS.items()}
 
@@ -290,7 +291,7 @@ ENTRIES = [
     *(
         _training_entry(
             name,
-            "jobs",
+            "epochs",
             TITLES[name],
             f"{'-'.join(map(str, job.sizes))}, {job.rows:,} rows, "
             f"{'all' if job.batch_size is None else job.batch_size} a step, {job.dtype}",

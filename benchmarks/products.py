@@ -1,0 +1,28 @@
+"""Matrix products of one layer."""
+
+from typing import Any
+
+from . import suite
+
+
+class Call(suite.Timed):
+    """One product, NumPy and fastff."""
+
+    family, label = "products", "kernel"
+
+    def setup(self, *values: str) -> None:
+        super().setup(*values)
+
+
+class Comparison(suite.ComparedProducts):
+    """One product, all implementations turn about."""
+
+    family, label = "products", "kernel"
+
+    def setup_cache(self) -> dict[tuple[str, ...], Any]:
+        return self.compare()
+
+    setup_cache.timeout = 3600  # type: ignore[attr-defined]
+
+    def setup(self, cache: Any, *values: str) -> None:
+        super().setup(cache, *values)

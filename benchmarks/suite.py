@@ -1,0 +1,155 @@
+"""What every family of benchmarks has in common: asv's parameters and methods, made from the registry.
+
+Two views of the same entries:
+
+- `Timed`: asv's own timing of NumPy and fastff, with its statistics; what ``asv continuous`` compares between commits.
+- `Compared`: all implementations that are installed, timed turn about (see `turns`), and what follows from the rounds:
+  seconds, speedup over NumPy, GFLOP/s, part of peak. A ratio of rounds does not change when the machine gets slower.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import FunctionType
+from typing import Any, ClassVar
+
+from . import conditions, turns
+from .registry import IMPLEMENTATIONS, Entry, find, of_family
+
+THREADS = ("1", "2")
+
+
+class _Family(ABC):
+    """A family of the registry as asv's parameters: the entry's name, its own parameters, the implementation."""
+
+    family: ClassVar[str]
+    label: ClassVar[str]
+    by_threads: ClassVar[bool] = False
+    implementations: ClassVar[tuple[str, ...]]
+    params: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    param_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        if not hasattr(cls, "family"):
+            return
+        entries = of_family(cls.family)
+        own = {
+            name: tuple(dict.fromkeys(value for entry in entries for value in entry.params[name]))
+            for name in entries[0].params
+        }
+        threads = {"threads": THREADS} if cls.by_threads else {}
+        impls = tuple(impl for impl in cls.implementations if any(impl in entry.works for entry in entries))
+        grid = {cls.label: tuple(entry.name for entry in entries), **own, **threads, "impl": impls}
+        cls.param_names, cls.params = tuple(grid), tuple(grid.values())
+
+    @abstractmethod
+    def setup(self, *values: Any) -> None:
+        """Make ready."""
+
+    def _read(self, values: tuple[str, ...]) -> tuple[Entry, dict[str, str], int, str]:
+        given: dict[str, str] = dict(zip(self.param_names, values, strict=True))
+        entry, impl = find(self.family, given.pop(self.label)), given.pop("impl")
+        threads = int(given.pop("threads", "1"))
+        if threads > conditions.cores():
+            raise NotImplementedError(f"there are {conditions.cores()} cores here")
+        return entry, given, threads, impl
+
+
+class Timed(_Family):
+    """asv's own timing."""
+
+    implementations = ("numpy", "fastff")
+    timeout = 600  # the first of all compiles
+
+    @abstractmethod
+    def setup(self, *values: Any) -> None:
+        """Check the answer, warm up."""
+        from threadpoolctl import threadpool_limits
+
+        import fastff as ff
+
+        entry, params, threads, impl = self._read(values)
+        ff.set_num_threads(threads)
+        self.limits = threadpool_limits(threads)
+        self.run = entry.prepare(impl, **params)
+
+    def time_call(self, *values: str) -> None:
+        self.run()
+
+
+class Compared(_Family):
+    """All implementations, turn about. A subclass has a ``setup_cache`` that returns `compare`; asv runs it once."""
+
+    implementations = IMPLEMENTATIONS
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not hasattr(cls, "family"):
+            return
+        for name, impls in (
+            ("track_speedup_over_numpy", IMPLEMENTATIONS[1:]),
+            ("track_part_of_peak", ("numpy", "fastff")),
+        ):
+            method = getattr(cls, name, None)
+            if method is not None:
+                # a function of the family's own: asv asks it for its parameters before it asks its class
+                own = FunctionType(method.__code__, method.__globals__, name, None, method.__closure__)
+                *others, given = cls.params
+                own.params = (*others, tuple(impl for impl in given if impl in impls))  # type: ignore[attr-defined]
+                own.unit = method.unit  # type: ignore[attr-defined]
+                setattr(cls, name, own)
+
+    def compare(self) -> dict[tuple[str, ...], Any]:
+        """Time every case of the family."""
+        cases = []
+        for entry in of_family(self.family):
+            grid: list[dict[str, str]] = [{}]
+            for name, choices in entry.params.items():
+                grid = [{**params, name: value} for params in grid for value in choices]
+            cases += [turns.Case(entry, params) for params in grid]
+        impls = self.params[-1]
+        results = {}
+        for threads in [int(text) for text in THREADS] if self.by_threads else [1]:
+            if threads <= conditions.cores():
+                for key, result in turns.compare(cases, impls, threads).items():
+                    results[(*key, str(threads))] = result
+        return results
+
+    @abstractmethod
+    def setup(self, cache: Any, *values: str) -> None:
+        """Find the rounds of these parameters."""
+        self.entry, self.own, threads, self.impl = self._read(values)
+        key = (self.entry.name, *self.own.values(), str(threads))
+        if key not in cache:
+            raise NotImplementedError("there is no such benchmark")
+        self.result = cache[key]
+        # asv skips what is not implemented here, and fails what is raised later
+        if self.impl in turns.missing(self.result):
+            raise NotImplementedError(self.result[self.impl])
+
+    def track_speedup_over_numpy(self, cache: Any, *values: str) -> float:
+        return turns.speedup(self.result, self.impl)
+
+    track_speedup_over_numpy.unit = "x"  # type: ignore[attr-defined]
+
+
+class ComparedProducts(Compared):
+    """The same for work that has matrix products: their operations can be counted."""
+
+    def track_gflops(self, cache: Any, *values: str) -> float:
+        return turns.rate(self.result, self.impl, self.entry.operations(**self.own)) / 1e9
+
+    def track_part_of_peak(self, cache: Any, *values: str) -> float:
+        return 100 * turns.part_of_peak(self.result, self.impl, self.entry.operations(**self.own))
+
+    track_gflops.unit = "GFLOP/s"  # type: ignore[attr-defined]
+    track_part_of_peak.unit = "% of peak"  # type: ignore[attr-defined]
+
+
+class ComparedTrainings(ComparedProducts):
+    """The same for work that is worth its seconds."""
+
+    def track_seconds(self, cache: Any, *values: str) -> float:
+        return turns.seconds(self.result, self.impl)
+
+    track_seconds.unit = "seconds"  # type: ignore[attr-defined]
