@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastff._jit import inline, invoke, unit
+from fastff.gemm.pack import pack_panels
 from fastff.gemm.product import PANEL_BYTES, product
 from fastff.network.layers import (
     ACTIVATION,
@@ -25,6 +26,7 @@ from fastff.ops.activate import activate
 from fastff.ops.activations import IDENTITY, RELU, SOFTMAX
 from fastff.ops.softmax import softmax
 from fastff.simd.memory import get_int, put_int, size_of
+from fastff.simd.tile import MAX_ROWS
 
 
 @inline
@@ -33,8 +35,14 @@ def field(line: int, column: int) -> int:
     return get_int(line + 8 * column)
 
 
-@unit("iiiiiii")
-def forward_rows(like: Any, table: int, layers: int, begun: int, x: int, x_row: int, first: int, rows: int) -> int:
+#: Rows of a block from which panels of a row-major weight are packed as they are used.
+PACKED_ROWS = 2 * MAX_ROWS + 1
+
+
+@unit("iiiiiiii")
+def forward_rows(
+    like: Any, table: int, layers: int, begun: int, x: int, x_row: int, first: int, rows: int, scratch: int
+) -> int:
     """``h = activation(x @ weight + bias)`` layer by layer; the last layer's logits only.
 
     Parameters
@@ -48,8 +56,11 @@ def forward_rows(like: Any, table: int, layers: int, begun: int, x: int, x_row: 
     first, rows : int
         The block's place in the table's buffers: rows ``first`` to ``first + rows`` of HIDDEN and LINEAR are *written*, of the
         last layer only LINEAR.
+    scratch : int
+        Room for a panel of the widest weight, or 0 where there is none: large row-major weights are then not packed. *Written.*
     """
     size = size_of(like)
+    columns = PANEL_BYTES // size
     for layer in range(layers):
         line = table + layer * LINE
         row = field(line, HIDDEN_ROW)
@@ -58,30 +69,32 @@ def forward_rows(like: Any, table: int, layers: int, begun: int, x: int, x_row: 
         hidden = field(line, HIDDEN) + first * row
         inner = layer < layers - 1
         floor = 0.0 if inner and activation == RELU else -np.inf
-        if layer > 0 or begun == 0:
+        n, k, bias = field(line, WIDTH), field(line, INPUTS), field(line, BIAS)
+        weight, weight_row = field(line, WEIGHT), field(line, WEIGHT_ROW)
+        if layer == 0 and begun != 0:
+            pass
+        elif weight_row <= PANEL_BYTES or rows < PACKED_ROWS or scratch == 0:
             invoke(
                 product,
                 like,
                 (
-                    rows,
-                    field(line, WIDTH),
-                    field(line, INPUTS),
-                    x,
-                    x_row,
-                    size,
-                    0,
-                    field(line, WEIGHT),
-                    field(line, WEIGHT_ROW),
-                    field(line, WEIGHT_PANEL),
-                    field(line, BIAS),
-                    0,
-                    linear,
-                    row,
-                    PANEL_BYTES,
-                    0.0,
-                    floor,
+                    rows, n, k, x, x_row, size, 0, weight, weight_row, field(line, WEIGHT_PANEL),
+                    bias, 0, linear, row, PANEL_BYTES, 0.0, floor,
                 ),
-            )
+            )  # fmt: skip
+        else:
+            for j in range(0, n, columns):
+                width = min(columns, n - j)
+                invoke(pack_panels, like, (k, width, weight + j * size, weight_row, scratch, 0))
+                start = bias + j * size if bias != 0 else 0
+                invoke(
+                    product,
+                    like,
+                    (
+                        rows, width, k, x, x_row, size, 0, scratch, PANEL_BYTES, 0,
+                        start, 0, linear + j * size, row, PANEL_BYTES, 0.0, floor,
+                    ),
+                )  # fmt: skip
         if inner and activation != IDENTITY and activation != RELU:
             invoke(activate, like, (activation, rows * row // size, linear, hidden))
         x, x_row = hidden, row
@@ -103,7 +116,7 @@ def predict_rows(like: Any, table: int, layers: int, x: int, x_row: int, rows: i
         count = min(block, rows - first)
         here = out + first * row
         put_int(last + 8 * LINEAR, here)
-        invoke(forward_rows, like, (table, layers, 0, x + first * x_row, x_row, 0, count))
+        invoke(forward_rows, like, (table, layers, 0, x + first * x_row, x_row, 0, count, 0))
         if activation == SOFTMAX:
             invoke(softmax, like, (count, field(last, WIDTH), here, row))
         elif activation != IDENTITY:

@@ -270,7 +270,7 @@ def rows_there_and_back(
         rows = min(block, last - i)
         if order != 0 and begun == 0:
             invoke(gather_inputs, like, (frame, table, order, i, i + rows))
-        invoke(forward_rows, like, (table, layers, begun, x + i * x_row, x_row, i, rows))
+        invoke(forward_rows, like, (table, layers, begun, x + i * x_row, x_row, i, rows, scratch))
         delta = 0
         if get_int(frame + 8 * RULE) != LOSS_ONLY:
             delta = field(tail, DELTA) + i * row

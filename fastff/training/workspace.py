@@ -26,7 +26,7 @@ CHUNK_ROWS = 1024
 SLIM_CHUNK_ROWS = 4096
 SLIM = 64
 #: Bytes of activations and deltas from which chunks become smaller.
-CHUNK_BYTES = 64 << 20
+CHUNK_BYTES = 80 << 20
 #: Rows of a step from which weights are kept in panels while training.
 PANEL_ROWS = 24
 #: Bytes of weights up to which they are: a copy of them, and one of their transposes.
@@ -97,9 +97,12 @@ class Workspace:
         self._row_losses = np.zeros(rows)
         self._hidden_rows = [padded_row(width, size) for width in plan.sizes[1:]]
         self._x_row = padded_row(plan.sizes[0], size)
+        # threads that own columns of the first layer run ahead of each other by one chunk
+        self._ahead = layout.panels and self.threads > 1
         # the number of threads has no say here: where a sum is cut shows in its bits
-        per_row = 2 * (sum(self._hidden_rows) + self._x_row + max(plan.sizes[1:]) * size)
-        self.chunk = min(rows, CHUNK_ROWS, max(256, CHUNK_BYTES // per_row))
+        per_row = 2 * (sum(self._hidden_rows) + max(plan.sizes[1:]) * size) + self._x_row
+        usual = SLIM_CHUNK_ROWS if max(plan.sizes) <= SLIM else CHUNK_ROWS
+        self.chunk = min(rows, usual, max(256, CHUNK_BYTES // per_row))
         self._describe_layers()
         self._allocate()
         self._describe_frame()
