@@ -11,6 +11,7 @@ Under ``NUMBA_DISABLE_JIT=1`` units are the Python functions they are written as
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import threading
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 from llvmlite import binding, ir
 from numba import config, extending, njit, types
-from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
 from numba.core.ccallback import CFunc
 from numba.core.datamodel.models import OpaqueModel
 from numba.core.errors import TypingError
@@ -81,14 +82,44 @@ def package_stamp() -> str:
     return _stamp
 
 
+class _Files(IndexDataCacheFile):
+    """Files of one function: an index, and one file a signature whose name no other signature or version takes.
+
+    numba numbers them, so that two processes that save at once could leave one's code under the other's key.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        """Save machine code; a disk that is full costs the next process a compilation, and nothing else."""
+        base = self._index_name.removesuffix(".nbi")
+        name = f"{base}.{hashlib.sha256(repr((self._source_stamp, key)).encode()).hexdigest()[:16]}.nbc"
+        with contextlib.suppress(OSError):
+            overloads = self._load_index()
+            if not overloads:
+                # the first of this version removes what others have left
+                for path in Path(self._cache_path).glob("*.nbc"):
+                    if path.name.startswith(f"{base}."):
+                        path.unlink(missing_ok=True)
+            if key not in overloads:
+                self._save_index({**overloads, key: name})
+            self._save_data(name, data)
+
+
 class PackageCache(FunctionCache):
     """numba's cache of compiled functions, stamped with the whole package instead of one file."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self._cache_file = IndexDataCacheFile(
+        self._cache_file = _Files(
             cache_path=self._cache_path, filename_base=self._impl.filename_base, source_stamp=package_stamp()
         )
+
+
+def cache_for(function: Callable[..., Any]) -> Any:
+    """The cache of a function, or none where no file can be kept: it is then compiled anew in each process."""
+    try:
+        return PackageCache(function)
+    except RuntimeError:
+        return NullCache()
 
 
 class Unit:
@@ -141,10 +172,7 @@ class Unit:
             compiled = CFunc(
                 self.function, (signature.args, signature.return_type), {}, {"nopython": True, "error_model": "numpy"}
             )
-            try:
-                compiled._cache = PackageCache(self.function)
-            except RuntimeError:  # nowhere to keep files: compiled anew in each process
-                pass
+            compiled._cache = cache_for(self.function)
             # a unit that is not in the cache takes long enough to be announced
             if not _is_cached(compiled):
                 for watcher in _watchers:

@@ -14,7 +14,7 @@ import numpy as np
 from numba import from_dtype, njit, types
 from numba.core.errors import TypingError
 
-from fastff._jit import DISABLED, DTYPES, PackageCache
+from fastff._jit import DISABLED, DTYPES, cache_for
 
 _lock = threading.Lock()
 
@@ -50,7 +50,7 @@ class Entry:
         self._dispatcher: Any = core
         if not DISABLED:
             self._dispatcher = njit(nogil=True, error_model="numpy")(core)
-            self._dispatcher._cache = PackageCache(core)
+            self._dispatcher._cache = cache_for(core)
 
     def __call__(self, *arguments: Any) -> None:
         try:
