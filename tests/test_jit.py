@@ -1,11 +1,13 @@
 """Compiled units: one instance a dtype, calls between them, what is counted and announced, and the cache's key."""
 
 import ctypes
+import errno
 import threading
 
 import numba
 import numpy as np
 import pytest
+from numba.core.caching import IndexDataCacheFile
 from numba.core.errors import TypingError
 
 from fastff import _jit
@@ -126,14 +128,48 @@ def test_the_two_dtypes_do_not_take_each_others_code(empty_cache):
 
 
 @compiled_only
+def test_processes_that_save_at_once_do_not_mix_their_code(empty_cache, monkeypatch):
+    """Both found the cache empty, and the first to name its file is the last to write it."""
+    late = []
+    with monkeypatch.context() as patch:
+        patch.setattr(IndexDataCacheFile, "_load_index", lambda self: {})
+        patch.setattr(IndexDataCacheFile, "_save_data", lambda *arguments: late.append(arguments))
+        for dtype in DTYPES:
+            Unit(doubled_by_tests, "i")[dtype]
+    assert len(late) == len(DTYPES)
+    for file, name, data in reversed(late):
+        file._save_data(name, data)
+    for dtype in DTYPES:
+        number = np.array([1.5, 1.5], dtype)
+        Unit(doubled_by_tests, "i")[dtype](0, number.ctypes.data)
+        np.testing.assert_array_equal(number, [3, 1.5])
+
+
+@compiled_only
+def test_a_full_disk_costs_time_only(empty_cache, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(IndexDataCacheFile, "_save_index", full)
+    number = np.array([1.5])
+    Unit(doubled_by_tests, "i")[FLOAT64](0, number.ctypes.data)
+    assert number[0] == 3
+
+
+@compiled_only
 def test_the_key_of_the_cache_holds_the_package(empty_cache, monkeypatch):
     """Another state of any file: nothing cached is used."""
     told = []
     monkeypatch.setattr(_jit, "_watchers", [lambda: told.append(1)])
     Unit(doubled_by_tests, "i")[FLOAT64]
+    kept = {path.name for path in empty_cache.rglob("*.nbc")}
     monkeypatch.setattr(_jit, "_stamp", "another state of the package")
     Unit(doubled_by_tests, "i")[FLOAT64]
     assert len(told) == 2
+    # and nothing old is left
+    assert len(kept) == 1
+    assert len({path.name for path in empty_cache.rglob("*.nbc")} - kept) == 1
+    assert not {path.name for path in empty_cache.rglob("*.nbc")} & kept
 
 
 @pytest.mark.portable

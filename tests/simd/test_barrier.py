@@ -69,6 +69,7 @@ def together(threads, call):
 def test_nobody_is_missed(threads):
     rounds = 3 if DISABLED else 300
     barrier, slots = aligned(BARRIER_BYTES), np.zeros(threads, np.int64)
+    barrier[:] = 0
     unit = BARRIER[FLOAT64]
     missed = together(threads, lambda me: unit(0, barrier.ctypes.data, threads, me, slots.ctypes.data, rounds))
     assert missed == [0] * threads
