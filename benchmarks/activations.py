@@ -8,7 +8,7 @@ from . import suite
 class Call(suite.Timed):
     """One pass over a layer's numbers, NumPy and fastff."""
 
-    family, label = "activations", "activation"
+    family = "activations"
 
     def setup(self, *values: str) -> None:
         super().setup(*values)
@@ -17,7 +17,7 @@ class Call(suite.Timed):
 class Comparison(suite.Compared):
     """One pass over a layer's numbers, all implementations turn about."""
 
-    family, label = "activations", "activation"
+    family = "activations"
 
     def setup_cache(self) -> dict[tuple[str, ...], Any]:
         return self.compare()

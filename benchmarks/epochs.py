@@ -8,7 +8,7 @@ from . import suite
 class Call(suite.Timed):
     """One training, NumPy and fastff."""
 
-    family, label = "epochs", "job"
+    family = "epochs"
     by_threads = True
     number = 1
     repeat = (1, 3, 5.0)
@@ -22,7 +22,7 @@ class Call(suite.Timed):
 class Comparison(suite.ComparedTrainings):
     """One training, all implementations turn about."""
 
-    family, label = "epochs", "job"
+    family = "epochs"
     by_threads = True
 
     def setup_cache(self) -> dict[tuple[str, ...], Any]:

@@ -8,7 +8,7 @@ from . import suite
 class Call(suite.Timed):
     """One kernel, NumPy and fastff."""
 
-    family, label = "kernels", "kernel"
+    family = "kernels"
 
     def setup(self, *values: str) -> None:
         super().setup(*values)
@@ -17,7 +17,7 @@ class Call(suite.Timed):
 class Comparison(suite.ComparedProducts):
     """One kernel, all implementations turn about."""
 
-    family, label = "kernels", "kernel"
+    family = "kernels"
 
     def setup_cache(self) -> dict[tuple[str, ...], Any]:
         return self.compare()

@@ -8,7 +8,7 @@ from . import suite
 class Call(suite.Timed):
     """One loss and gradient, NumPy and fastff."""
 
-    family, label = "losses", "loss"
+    family = "losses"
 
     def setup(self, *values: str) -> None:
         super().setup(*values)
@@ -17,7 +17,7 @@ class Call(suite.Timed):
 class Comparison(suite.ComparedProducts):
     """One loss and gradient, all implementations turn about."""
 
-    family, label = "losses", "loss"
+    family = "losses"
 
     def setup_cache(self) -> dict[tuple[str, ...], Any]:
         return self.compare()

@@ -8,7 +8,7 @@ from . import suite
 class Call(suite.Timed):
     """Twenty steps, NumPy and fastff."""
 
-    family, label = "optimizers", "optimizer"
+    family = "optimizers"
 
     def setup(self, *values: str) -> None:
         super().setup(*values)
@@ -17,7 +17,7 @@ class Call(suite.Timed):
 class Comparison(suite.ComparedProducts):
     """Twenty steps, all implementations turn about."""
 
-    family, label = "optimizers", "optimizer"
+    family = "optimizers"
 
     def setup_cache(self) -> dict[tuple[str, ...], Any]:
         return self.compare()

@@ -8,7 +8,7 @@ from . import suite
 class Call(suite.Timed):
     """One call of predict, NumPy and fastff."""
 
-    family, label = "predict", "call"
+    family = "predict"
     by_threads = True
 
     def setup(self, *values: str) -> None:
@@ -18,7 +18,7 @@ class Call(suite.Timed):
 class Comparison(suite.ComparedTrainings):
     """One call of predict, all implementations turn about."""
 
-    family, label = "predict", "call"
+    family = "predict"
     by_threads = True
 
     def setup_cache(self) -> dict[tuple[str, ...], Any]:

@@ -8,7 +8,7 @@ from . import suite
 class Call(suite.Timed):
     """One product, NumPy and fastff."""
 
-    family, label = "products", "kernel"
+    family = "products"
 
     def setup(self, *values: str) -> None:
         super().setup(*values)
@@ -17,7 +17,7 @@ class Call(suite.Timed):
 class Comparison(suite.ComparedProducts):
     """One product, all implementations turn about."""
 
-    family, label = "products", "kernel"
+    family = "products"
 
     def setup_cache(self) -> dict[tuple[str, ...], Any]:
         return self.compare()

@@ -14,7 +14,7 @@ from types import FunctionType
 from typing import Any, ClassVar
 
 from . import conditions, turns
-from .registry import IMPLEMENTATIONS, Entry, find, of_family
+from .registry import IMPLEMENTATIONS, LABELS, Entry, find, of_family
 
 THREADS = ("1", "2")
 
@@ -23,7 +23,6 @@ class _Family(ABC):
     """A family of the registry as asv's parameters: the entry's name, its own parameters, the implementation."""
 
     family: ClassVar[str]
-    label: ClassVar[str]
     by_threads: ClassVar[bool] = False
     implementations: ClassVar[tuple[str, ...]]
     params: ClassVar[tuple[tuple[str, ...], ...]] = ()
@@ -39,7 +38,7 @@ class _Family(ABC):
         }
         threads = {"threads": THREADS} if cls.by_threads else {}
         impls = tuple(impl for impl in cls.implementations if any(impl in entry.works for entry in entries))
-        grid = {cls.label: tuple(entry.name for entry in entries), **own, **threads, "impl": impls}
+        grid = {LABELS[cls.family]: tuple(entry.name for entry in entries), **own, **threads, "impl": impls}
         cls.param_names, cls.params = tuple(grid), tuple(grid.values())
 
     @abstractmethod
@@ -48,7 +47,7 @@ class _Family(ABC):
 
     def _read(self, values: tuple[str, ...]) -> tuple[Entry, dict[str, str], int, str]:
         given: dict[str, str] = dict(zip(self.param_names, values, strict=True))
-        entry, impl = find(self.family, given.pop(self.label)), given.pop("impl")
+        entry, impl = find(self.family, given.pop(LABELS[self.family])), given.pop("impl")
         threads = int(given.pop("threads", "1"))
         if threads > conditions.cores():
             raise NotImplementedError(f"there are {conditions.cores()} cores here")

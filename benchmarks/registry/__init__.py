@@ -8,9 +8,21 @@ from __future__ import annotations
 from . import activations, layers, predictions, trainings
 from .entry import IMPLEMENTATIONS, Entry, WrongAnswerError, installed
 
-__all__ = ["ENTRIES", "IMPLEMENTATIONS", "Entry", "WrongAnswerError", "find", "installed", "of_family"]
+__all__ = ["ENTRIES", "IMPLEMENTATIONS", "LABELS", "Entry", "WrongAnswerError", "find", "installed", "of_family"]
 
 ENTRIES: list[Entry] = [*layers.ENTRIES, *activations.ENTRIES, *trainings.ENTRIES, *predictions.ENTRIES]
+
+
+#: By family, what asv calls the parameter that is an entry's name.
+LABELS = {
+    "products": "kernel",
+    "kernels": "kernel",
+    "activations": "activation",
+    "losses": "loss",
+    "optimizers": "optimizer",
+    "epochs": "job",
+    "predict": "call",
+}
 
 
 def of_family(family: str) -> list[Entry]:

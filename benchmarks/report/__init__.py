@@ -1,0 +1,1 @@
+"""``python -m benchmarks.report [--run]``: docs/benchmarks.md, its pictures, and the README's figures, from results."""
