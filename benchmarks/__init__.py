@@ -1,7 +1,7 @@
 """The asv suite of fastff: speed against the plain NumPy loop, scikit-learn, PyTorch and JAX.
 
 `benchmarks.registry` lists what is measured, how each implementation does it, and what the right answer is; the modules
-beside this one are asv's view of it. Read docs/benchmarking.md for how to run it.
+beside this one are asv's view of it. README.md tells how to run it.
 """
 
 import os

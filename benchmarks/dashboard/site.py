@@ -9,15 +9,9 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 from .. import recorded
 from .page import render
-
-try:
-    from asv.publishing import OutputPublisher
-except ImportError:  # where asv looks for benchmarks, it is not installed itself
-    OutputPublisher = object
 
 HERE = Path(__file__).resolve().parent
 ASV_PAGE = "graphs.html"
@@ -66,17 +60,3 @@ def use_local_scripts(html: Path, modules: Path) -> None:
     page.write_text(
         re.sub(r'<link rel="stylesheet" href="https://[^"]*/(?P<name>[^"/]+)"[^>]*>', local, text), encoding="utf-8"
     )
-
-
-class FrontPage(OutputPublisher):  # type: ignore[misc, valid-type]
-    """What asv calls at the end of ``asv publish``."""
-
-    name = "summarygrid-front"
-    button_label = "Speedup"
-    description = "Speedup over NumPy"
-    order = 1000
-
-    @classmethod
-    def publish(cls, conf: Any, repo: Any, benchmarks: Any, graphs: Any, revisions: Any) -> None:
-        """Put the front page in front."""
-        put_in_front(Path(conf.html_dir), Path(conf.results_dir))

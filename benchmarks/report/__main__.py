@@ -13,16 +13,17 @@ from . import pages, pictures
 ROOT = recorded.HERE.parent
 
 
-def record(python: str | None, arguments: list[str]) -> None:
+def record(python: str | None, peers: bool, arguments: list[str]) -> None:
     """Run asv on the present commit, in an environment that it makes or in that of a Python, and note the versions."""
-    before = set(recorded.files())
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    head = ["git", "rev-parse", "HEAD"]
+    commit = subprocess.run(head, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    config = "asv.peers.conf.json" if peers else "asv.conf.json"
     where = [f"{commit}^!"] if python is None else ["-E", f"existing:{python}", "--set-commit-hash", commit]
-    subprocess.run([sys.executable, "-m", "asv", "run", *where, *arguments], cwd=recorded.HERE, check=True)
-    for path in set(recorded.files()) - before:
-        recorded.note_versions(path, python or environments_python())
+    asv = [sys.executable, "-m", "asv", "--config", config, "run"]
+    subprocess.run([*asv, *where, *arguments], cwd=recorded.HERE, check=True)
+    for path in recorded.files():
+        if path.name.startswith(recorded.short_hash(commit)):
+            recorded.note_versions(path, python or environments_python())
 
 
 def environments_python() -> str:
@@ -47,10 +48,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.add_argument("--run", action="store_true", help="record results first, in an environment made by asv")
     parser.add_argument("--python", help="with --run: in the environment of this Python instead, with fastff installed")
+    parser.add_argument("--peers", action="store_true", help="with --run: with PyTorch and JAX")
     given, rest = parser.parse_known_args()
     if given.run:
         conditions.apply()
-        record(given.python, rest)
+        record(given.python, given.peers, rest)
     write()
 
 

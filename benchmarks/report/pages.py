@@ -64,7 +64,7 @@ def document(recorded: Recorded, root: Path) -> str:
         "Every implementation is timed in a process of its own, turn about, and its answer is checked against the "
         "definition first. NumPy is at its best: its BLAS chooses its kernels itself, and memory it frees stays with "
         "the process. A speedup is the median over the rounds of NumPy's time divided by the other's in the same "
-        "round. How to run all this: [benchmarking.md](benchmarking.md).\n",
+        "round. How to run all this: [benchmarks/README.md](../benchmarks/README.md).\n",
         *_overview(recorded),
         *_trainings(recorded),
         *_kernels(recorded),
