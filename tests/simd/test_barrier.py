@@ -78,6 +78,8 @@ def test_nobody_is_missed(threads):
 
 def test_two_teams_at_once():
     barriers, slots = [aligned(BARRIER_BYTES) for _ in range(2)], np.zeros((2, 2), np.int64)
+    for barrier in barriers:
+        barrier[:] = 0
     unit, rounds = BARRIER[FLOAT64], 3 if DISABLED else 100
 
     def call(me):
