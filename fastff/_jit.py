@@ -164,8 +164,8 @@ class Unit:
             if dtype in self._callable:
                 return self._callable[dtype]
             if DISABLED:
-                function, kind = self.function, dtype.type
-                self._callable[dtype] = lambda like, *arguments: function(kind(like), *arguments)
+                kind = dtype.type
+                self._callable[dtype] = lambda like, *arguments: _invoke_twin(self, kind(like), arguments)
                 return self._callable[dtype]
             letters = {"i": types.int64, "d": types.float64}
             signature = types.int64(_SCALARS[dtype], *(letters[letter] for letter in self.arguments))
@@ -226,7 +226,7 @@ def _unit_constant(context: Any, builder: ir.IRBuilder, kind: UnitType, unit: Un
 
 
 def _invoke_twin(unit: Unit, like: Any, arguments: tuple[Any, ...]) -> int:
-    # addresses may be NumPy's integers, which ctypes does not take
+    # addresses may be integers of NumPy, which ctypes does not take
     plain = (int(value) if letter == "i" else value for value, letter in zip(arguments, unit.arguments, strict=True))
     return unit.function(like, *plain)
 

@@ -17,6 +17,7 @@ from fastff.simd.memory import number, size_of, view
 VECTOR_BYTES = ROW.vector_bytes
 
 
+@np.errstate(all="ignore")
 def _dot_rows_twin(like: Any, rows: int, columns: int, weight: int, weight_row: int, row: int, out: int) -> None:
     vector = view(row, like, columns)
     target = view(out, like, rows)
@@ -88,6 +89,7 @@ def dot_rows(
     return types.void(like, i, i, i, i, i, i), codegen
 
 
+@np.errstate(all="ignore")
 def _add_outer_twin(
     rows: int, columns: int, column: int, column_step: int, row: int, weight: int, weight_row: int, alpha: Any
 ) -> None:

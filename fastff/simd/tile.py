@@ -30,6 +30,7 @@ MAX_VECTORS = 2
 ROW_VECTORS = 8
 
 
+@np.errstate(all="ignore")
 def _tile_twin(
     rows: int,
     vectors: int,
