@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from fastff._jit import DISABLED, Unit
-from fastff.network.memory import aligned
 from fastff.simd.barrier import BARRIER_BYTES, atomic_add, atomic_get, give_way, pause, wait
 from fastff.simd.memory import get_int, put_int
 from tests.calls import DTYPES
@@ -50,6 +49,16 @@ def counter_of_tests(like, counter, turns):
 BARRIER, COUNTER = Unit(barrier_of_tests, "iiiii"), Unit(counter_of_tests, "ii")
 
 
+def barriers(count):
+    """Closed barriers, which live on should a thread wait at one for ever."""
+    made = np.zeros((count + 1) * BARRIER_BYTES // 8, np.int64)
+    _kept.append(made)
+    return [made.ctypes.data + place * BARRIER_BYTES for place in range(count)]
+
+
+_kept = []
+
+
 def together(threads, call):
     """Results of ``call(0) .. call(threads - 1)``, each in a thread of its own."""
     results = [None] * threads
@@ -68,23 +77,20 @@ def together(threads, call):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_nobody_is_missed(threads):
     rounds = 3 if DISABLED else 300
-    barrier, slots = aligned(BARRIER_BYTES), np.zeros(threads, np.int64)
-    barrier[:] = 0
+    [barrier], slots = barriers(1), np.zeros(threads, np.int64)
     unit = BARRIER[FLOAT64]
-    missed = together(threads, lambda me: unit(0, barrier.ctypes.data, threads, me, slots.ctypes.data, rounds))
+    missed = together(threads, lambda me: unit(0, barrier, threads, me, slots.ctypes.data, rounds))
     assert missed == [0] * threads
     np.testing.assert_array_equal(slots, rounds)
 
 
 def test_two_teams_at_once():
-    barriers, slots = [aligned(BARRIER_BYTES) for _ in range(2)], np.zeros((2, 2), np.int64)
-    for barrier in barriers:
-        barrier[:] = 0
+    both, slots = barriers(2), np.zeros((2, 2), np.int64)
     unit, rounds = BARRIER[FLOAT64], 3 if DISABLED else 100
 
     def call(me):
         team, place = divmod(me, 2)
-        return unit(0, barriers[team].ctypes.data, 2, place, slots[team].ctypes.data, rounds)
+        return unit(0, both[team], 2, place, slots[team].ctypes.data, rounds)
 
     assert together(4, call) == [0] * 4
 
