@@ -45,7 +45,7 @@ class Worker:
         self.run: Callable[[], object] = lambda: None
         self.number = 1
         self.samples = SAMPLES
-        if impl == "torch":
+        if impl == "torch" and importlib.util.find_spec("torch"):
             import torch
 
             torch.set_num_threads(threads)

@@ -72,6 +72,13 @@ def test_a_worker_times_and_reports():
     assert "missing" in worker.answer(own, order)
 
 
+@pytest.mark.parametrize("impl", ["torch", "jax"])
+def test_what_is_not_installed_is_missing(impl, monkeypatch):
+    monkeypatch.setattr(worker.importlib.util, "find_spec", lambda name: None)
+    answer = worker.answer(worker.Worker(impl, 1), ["prepare", ENTRY.family, ENTRY.name, dict(CASE.params)])
+    assert answer == {"missing": f"{impl} is not installed"}
+
+
 def test_a_wrong_answer_is_the_workers_answer(monkeypatch):
     import fastff as ff
 
