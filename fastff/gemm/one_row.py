@@ -13,6 +13,7 @@ from fastff._jit import intrinsic, unit
 from fastff.simd.blocks import close_loop, open_loop
 from fastff.simd.lanes import I32, I64, Vectors
 from fastff.simd.memory import number, size_of, view
+from fastff.simd.tile import ROW_VECTORS
 
 VECTOR_BYTES = ROW.vector_bytes
 
@@ -89,6 +90,31 @@ def dot_rows(
     return types.void(like, i, i, i, i, i, i), codegen
 
 
+def _outer_rows(
+    v: Vectors,
+    count: int,
+    rows: ir.Value,
+    columns: ir.Value,
+    row: ir.Value,
+    column: tuple[ir.Value, ir.Value],
+    weight: tuple[ir.Value, ir.Value],
+    alpha: ir.Value,
+) -> None:
+    """Emit ``weight += alpha column row`` for `count` vectors of columns, the last of them masked."""
+    builder, step = v.builder, v.width * v.size
+    masks = [None] * (count - 1) + [v.first(builder.sub(columns, I64((count - 1) * v.width)))]
+    factors = [v.load(builder.add(row, I64(j * step)), mask) for j, mask in enumerate(masks)]
+    i, _, body, leave = open_loop(builder, rows, "row")
+    loaded = builder.load(builder.inttoptr(builder.add(column[0], builder.mul(i, column[1])), v.scalar.as_pointer()))
+    loaded.align = v.size
+    number_ = v.splat(builder.fmul(loaded, alpha))
+    target = builder.add(weight[0], builder.mul(i, weight[1]))
+    for j, (factor, mask) in enumerate(zip(factors, masks, strict=True)):
+        place = builder.add(target, I64(j * step))
+        v.store(v.fma(number_, factor, v.load(place, mask)), place, mask)
+    close_loop(builder, i, builder.add(i, I64(1)), rows, body, leave)
+
+
 @np.errstate(all="ignore")
 def _add_outer_twin(
     rows: int, columns: int, column: int, column_step: int, row: int, weight: int, weight_row: int, alpha: Any
@@ -117,36 +143,39 @@ def add_outer(
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         v = Vectors(builder, alpha)
         m, n, a, a_step, x, w, w_row, scale = values
-        step = v.width * v.size
-        whole = builder.sdiv(n, I64(v.width))
-        tail = builder.mul(whole, I64(step))
-        mask = v.first(builder.sub(n, builder.mul(whole, I64(v.width))))
-        has_tail = builder.icmp_signed("!=", builder.mul(whole, I64(v.width)), n)
-        i, _, rows_body, rows_leave = open_loop(builder, m, "row")
-        target = builder.add(w, builder.mul(i, w_row))
-        loaded = builder.load(builder.inttoptr(builder.add(a, builder.mul(i, a_step)), v.scalar.as_pointer()))
-        loaded.align = v.size
-        factor = v.splat(builder.fmul(loaded, scale))
-        j, _, body, leave = open_loop(builder, whole, "vector")
-        offset = builder.mul(j, I64(step))
-        place = builder.add(target, offset)
-        v.store(v.fma(factor, v.load(builder.add(x, offset)), v.load(place)), place)
-        close_loop(builder, j, builder.add(j, I64(1)), whole, body, leave)
-        with builder.if_then(has_tail):
-            place = builder.add(target, tail)
-            v.store(v.fma(factor, v.load(builder.add(x, tail), mask), v.load(place, mask)), place, mask)
-        close_loop(builder, i, builder.add(i, I64(1)), m, rows_body, rows_leave)
+        # columns in groups that stay in registers while all rows pass by
+        group = ROW_VECTORS * v.width
+        groups = builder.sdiv(builder.add(n, I64(group - 1)), I64(group))
+        g, _, groups_body, groups_leave = open_loop(builder, groups, "group")
+        left = builder.sub(n, builder.mul(g, I64(group)))
+        vectors = builder.sdiv(builder.add(left, I64(v.width - 1)), I64(v.width))
+        skipped = builder.mul(g, I64(group * v.size))
+        joined = builder.append_basic_block("joined")
+        switch = builder.switch(vectors, joined)
+        for count in range(1, ROW_VECTORS + 1):
+            block = builder.append_basic_block(f"outer.{count}")
+            switch.add_case(I64(count), block)
+            builder.position_at_end(block)
+            _outer_rows(
+                v, count, m, left, builder.add(x, skipped), (a, a_step), (builder.add(w, skipped), w_row), scale
+            )
+            builder.branch(joined)
+            if count == ROW_VECTORS:
+                # more vectors than a group has are a group of full ones
+                switch.default = block
+        builder.position_at_end(joined)
+        close_loop(builder, g, builder.add(g, I64(1)), groups, groups_body, groups_leave)
         return context.get_dummy_value()
 
     i = types.int64
     return types.void(i, i, i, i, i, i, i, alpha), codegen
 
 
-@unit("iiiiiiii")
+@unit("iiiiiiiii")
 def rows_transposed(
-    like: Any, rows: int, n: int, k: int, a: int, a_row: int, weight: int, out: int, out_row: int
+    like: Any, rows: int, n: int, k: int, a: int, a_row: int, weight: int, weight_row: int, out: int, out_row: int
 ) -> int:
-    """``out = a @ weight.T`` for a few rows of k numbers and a weight of n rows, row-major. *out* is written."""
+    """``out = a @ weight.T`` for a few rows of k numbers and a row-major weight of n rows. *out* is written."""
     size = size_of(like)
     lanes = VECTOR_BYTES // size
     for row in range(rows):
@@ -155,8 +184,8 @@ def rows_transposed(
                 like,
                 min(lanes, n - i),
                 k,
-                weight + i * k * size,
-                k * size,
+                weight + i * weight_row,
+                weight_row,
                 a + row * a_row,
                 out + row * out_row + i * size,
             )

@@ -68,7 +68,9 @@ def product(
     tiles = (m + MAX_ROWS - 1) // MAX_ROWS
     if tiles == 0:
         return 0
-    height, taller = m // tiles, m % tiles
+    height, taller = m, 0
+    if tiles > 1:  # a division costs as much as the product of a tiny layer
+        height, taller = m // tiles, m % tiles
     scale, lowest = number(alpha, like), number(floor, like)
     if m == 1 and b_panel == PANEL_BYTES and c_panel == PANEL_BYTES:
         # panels of a row-major operand are one beside the other: a single row takes several at once

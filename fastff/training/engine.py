@@ -18,6 +18,8 @@ from fastff.training.workspace import Layout, Workspace, panel_count
 
 #: Rows of a step up to which the way back goes along the rows of a weight instead of transposing it.
 FEW_ROWS = 4
+#: Steps of one call from which few rows train on a copy of the weights with padded rows.
+PADDED_STEPS = 16
 #: Floating-point operations of a step that are worth a second thread: some 8 us of one, of which two barriers take 1 or 2.
 THREAD_OPERATIONS = 1.2e6
 #: By how much the largest share of the first layer's panels may exceed an equal one.
@@ -54,6 +56,8 @@ class Engine:
         self.plan, self.loss_object, self.optimizer, self.rows = plan, loss, optimizer, rows
         self.t = 0
         self._layout = Layout.of(plan, rows)
+        # the rows of the optimizer's state are not padded
+        self._in_place = not self._layout.panels and optimizer.n_states == 0
         self.state = np.zeros(optimizer.n_states * self._layout.n_bytes // plan.dtype.itemsize, plan.dtype)
         self._workspace: Workspace | None = None
         self._bound_state: np.ndarray | None = None
@@ -99,7 +103,8 @@ class Engine:
             Steps made: fewer than `steps` where a loss was not finite; that loss is written and its update not made.
         """
         rows = min(rows_per_step, len(x))
-        workspace = self._ready(parameters, rows)
+        padded = steps >= PADDED_STEPS and rows <= FEW_ROWS and self._in_place
+        workspace = self._ready(parameters, rows, padded)
         room = workspace.place_gradients() if rows > workspace.chunk else None
         done = self._call(self.optimizer.code, workspace, x, y, order, rows, first, steps, losses)
         del room
@@ -122,13 +127,13 @@ class Engine:
         workspace.copy_gradients(room, gradient)
         return float(losses[0])
 
-    def _ready(self, parameters: np.ndarray, rows: int) -> Workspace:
+    def _ready(self, parameters: np.ndarray, rows: int, padded: bool = False) -> Workspace:
         """The workspace, large enough, with its weights those of `parameters`."""
         workspace = self._workspace
         if workspace is None or rows > workspace.rows or workspace.threads < _threads.get_num_threads():
             workspace = self._workspace = self._make_workspace(max(rows, self.rows))
-        if workspace.parameters is not parameters:
-            workspace.bind(parameters)
+        if workspace.parameters is not parameters or workspace.padded != padded:
+            workspace.bind(parameters, padded)
         if self._bound_state is not self.state:
             self._bind_state(workspace)
         workspace.pack()

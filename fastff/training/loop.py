@@ -85,6 +85,8 @@ CROSS_ENTROPY = CrossEntropy.code
 @inline
 def share(total: int, part: int, parts: int) -> int:
     """Where the share of one thread begins."""
+    if parts == 1:
+        return total * part
     return total * part // parts
 
 
@@ -104,7 +106,7 @@ def backward_rows(like: Any, frame: int, table: int, first: int, rows: int, scra
         weight, weight_row, transposed = field(line, WEIGHT), field(line, WEIGHT_ROW), field(line, TRANSPOSED)
         after, delta = field(line, DELTA) + first * row, field(below, DELTA) + first * below_row
         if get_int(frame + 8 * FEW) != 0:
-            invoke(rows_transposed, like, (rows, n, k, after, row, weight, delta, below_row))
+            invoke(rows_transposed, like, (rows, n, k, after, row, weight, weight_row, delta, below_row))
         elif transposed != 0:
             invoke(
                 product,
@@ -266,7 +268,8 @@ def rows_there_and_back(
         )
     width = field(tail, WIDTH)
     row = field(tail, HIDDEN_ROW)
-    for i in range(first, last, block):
+    i = first
+    while i < last:  # a range with a step costs a division, which tiny networks feel
         rows = min(block, last - i)
         if order != 0 and begun == 0:
             invoke(gather_inputs, like, (frame, table, order, i, i + rows))
@@ -295,6 +298,7 @@ def rows_there_and_back(
         )
         if delta != 0:
             invoke(backward_rows, like, (frame, table, i, rows, scratch))
+        i += rows
     return 0
 
 
@@ -430,7 +434,8 @@ def run(like: Any, frame: int, thread: int) -> int:
                 divisor *= width
         scale = get_double(frame + 8 * SCALE) / divisor
         finite = True
-        for at in range(0, rows, chunk_rows):
+        at = 0
+        while at < rows:
             here = min(chunk_rows, rows - at)
             numbers = 0
             if order != 0:
@@ -492,6 +497,7 @@ def run(like: Any, frame: int, thread: int) -> int:
                 table, other = other, table
             else:
                 wait(barrier, threads)
+            at += here
         if not finite:
             break
         done += 1

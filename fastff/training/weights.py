@@ -39,6 +39,9 @@ from fastff.simd.memory import get_double, get_int, size_of
 from fastff.simd.tile import MAX_ROWS
 from fastff.training.frame import BETA1, BETA2, DECAY, EPSILON, GRADIENT_ONLY, LEARNING_RATE, ONE, RULE
 
+#: Rows of a batch from which the operands of a weight's gradient are packed.
+PACKED_DEPTH = 8
+
 # What becomes of a gradient: phases of a step whose batch comes in chunks.
 ONLY = 0  # the batch is one chunk
 FIRST_CHUNK = 1
@@ -207,17 +210,19 @@ def update_layer(
             ),
         )
     b, b_step, b_panel = delta, delta_row, PANEL_BYTES
-    # a packed operand pays for itself where several tiles read it
-    if panels > 1 and last - first > 2 * MAX_ROWS:
+    # a packed operand pays for itself where several tiles read it, and where they have some depth
+    packs = panels > 1 and k >= PACKED_DEPTH
+    if packs and last - first > 2 * MAX_ROWS:
         b, b_step, b_panel = scratch, PANEL_BYTES, k * PANEL_BYTES
         invoke(pack_panels, like, (k, n, delta, delta_row, b, b_panel))
         scratch += panels * b_panel
     block = field(line, WEIGHT_BLOCK)
     gradients = scratch + (block + MAX_ROWS) * k * size + 2 * PANEL_BYTES
-    for i in range(first, last, block):
+    i = first
+    while i < last:
         m = min(block, last - i)
         a, a_row, a_step, a_tile = x + i * size, size, x_row, 0
-        if panels > 1:
+        if packs:
             invoke(pack_tiles, like, (m, k, a, x_row, scratch))
             a, a_step, a_tile = scratch, MAX_ROWS * size, k * MAX_ROWS * size
         start = i * weight_row + skipped
@@ -275,6 +280,7 @@ def update_layer(
                         gradients,
                     ),
                 )
+        i += m
     return 0
 
 

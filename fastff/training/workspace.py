@@ -107,6 +107,8 @@ class Workspace:
         self._allocate()
         self._describe_frame()
         self.parameters: np.ndarray | None = None
+        self.padded = False
+        self._copies: list[tuple[np.ndarray, np.ndarray]] = []
         self._packing: list[tuple[Any, ...]] = []
         self._unpacking: list[tuple[Any, ...]] = []
 
@@ -182,10 +184,15 @@ class Workspace:
         widest = max(i + o for i, o in zip(plan.sizes, plan.sizes[1:], strict=False))
         frame[frame_.BLOCK] = max(MAX_ROWS, L2_BYTES * 3 // 4 // (size * widest))
 
-    def bind(self, parameters: np.ndarray) -> None:
-        """Point the table to a flat vector of parameters."""
+    def bind(self, parameters: np.ndarray, padded: bool) -> None:
+        """Point the table to a flat vector of parameters, or to a copy of row-major weights with padded rows.
+
+        Rows that begin at a line are worth a copy where many steps follow: vectors across two lines cost a step of one row a
+        third of its time.
+        """
         plan, size = self.plan, self.plan.dtype.itemsize
-        self.parameters = parameters
+        self.parameters, self.padded = parameters, padded
+        self._copies = []
         self._packing, self._unpacking = [], []
         for line, weight in zip(self.table, plan.weights(parameters), strict=True):
             inputs, width = weight.shape
@@ -194,8 +201,14 @@ class Workspace:
                 there = (int(line[line_.WEIGHT]), int(line[line_.WEIGHT_PANEL]))
                 self._packing.append((0.0, inputs, width, *here, *there))
                 self._unpacking.append((0.0, inputs, width, *there, *here))
+            elif padded:
+                row = padded_row(width, size)
+                room = aligned(inputs * row)
+                copy = room[: inputs * row].view(plan.dtype).reshape(inputs, -1)[:, :width]
+                self._copies.append((copy, weight))
+                line[line_.WEIGHT], line[line_.WEIGHT_ROW] = copy.ctypes.data, row
             else:
-                line[line_.WEIGHT] = weight.ctypes.data
+                line[line_.WEIGHT], line[line_.WEIGHT_ROW] = weight.ctypes.data, width * size
         for line, bias in zip(self.table, plan.biases(parameters), strict=False):
             line[line_.BIAS] = bias.ctypes.data
         self.copy_to_odd()
@@ -206,16 +219,20 @@ class Workspace:
         self.odd_table[0, [line_.GATHERED, line_.HIDDEN, line_.LINEAR]] = self._odd
 
     def pack(self) -> None:
-        """Copy the weights into their panels."""
+        """Copy the weights to where compiled code wants them."""
         copy = pack_panels[self.plan.dtype]
         for arguments in self._packing:
             copy(*arguments)
+        for inside, outside in self._copies:
+            inside[...] = outside
 
     def unpack(self) -> None:
         """Copy the weights back to where the user sees them."""
         copy = unpack_panels[self.plan.dtype]
         for arguments in self._unpacking:
             copy(*arguments)
+        for inside, outside in self._copies:
+            outside[...] = inside
 
     def place_gradients(self) -> np.ndarray:
         """Point the table to buffers for gradients of the weights' layout, and return what must be kept alive."""
