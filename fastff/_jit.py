@@ -190,11 +190,11 @@ def unit(arguments: str) -> Callable[[Callable[..., int]], Unit]:
     """Make a function a `Unit`. Its name is its key in the table and must be the only one of that name."""
 
     def decorate(function: Callable[..., int]) -> Unit:
-        made = Unit(function, arguments)
-        if made.name in _units:
-            raise ValueError(f"a unit named {made.name!r} exists already")
-        _units[made.name] = made
-        return made
+        name = function.__name__
+        if name in _units:
+            raise ValueError(f"a unit named {name!r} exists already")
+        _units[name] = Unit(function, arguments)
+        return _units[name]
 
     return decorate
 
