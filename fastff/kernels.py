@@ -59,7 +59,8 @@ def _linear(x: Any, weight: Any, bias: Any, out: Any, floor: Any) -> bool:
             scratch.ctypes.data,
         ),
     )
-    return True
+    # a use behind the call: memory is given back after the last one, and an address is none
+    return scratch.size > 0
 
 
 @register_jitable
@@ -101,7 +102,8 @@ def _relu_backward(grad_output: Any, weight: Any, hidden: Any, out: Any) -> bool
             scratch.ctypes.data,
         ),
     )
-    return True
+    # a use behind the call: memory is given back after the last one, and an address is none
+    return scratch.size > 0
 
 
 @register_jitable
@@ -145,7 +147,8 @@ def _gradient(x: Any, grad_output: Any, out: Any, rate: Any) -> bool:
             float(rate),
         ),
     )
-    return True
+    # a use behind the call: memory is given back after the last one, and an address is none
+    return scratch.size > 0
 
 
 @register_jitable
@@ -180,6 +183,7 @@ def _sgd_step_bias(bias: Any, grad_output: Any, learning_rate: Any) -> bool:
                 -np.inf,
             ),
         )
+        return one.size == 1  # as above: it must outlive the call
     return True
 
 
