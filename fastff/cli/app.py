@@ -11,6 +11,7 @@ import typer
 
 from .. import __version__
 from ..errors import DivergedError
+from .bench import bench
 from .machine import info, warmup
 from .predict import predict
 from .train import train
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, predict, info, warmup):
+for command in (train, predict, bench, info, warmup):
     app.command()(command)
 
 

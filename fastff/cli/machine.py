@@ -30,7 +30,7 @@ def info() -> None:
     table.add_row("fastff", __version__)
     table.add_row("Python", platform.python_version())
     table.add_row("numba, llvmlite, NumPy", f"{numba.__version__}, {llvmlite.__version__}, {np.__version__}")
-    table.add_row("CPU", _processor(binding.get_host_cpu_name()))
+    table.add_row("CPU", processor_name())
     table.add_row("compiled for", str(numba.config.CPU_NAME or binding.get_host_cpu_name()))
     table.add_row("vectors", f"{row.name}, {8 * row.vector_bytes} bits")
     table.add_row("register tile", tiles)
@@ -54,14 +54,16 @@ def warmup() -> None:
     print(f"{count} functions ready in {duration(total)}; kept in {os.path.commonpath(_cache_folders())}")
 
 
-def _processor(name: str) -> str:
+def processor_name() -> str:
     """Return the processor's name as the system tells it, with LLVM's."""
+    from llvmlite import binding
+
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.processor() or platform.machine()} ({name})"
+    return f"{models[0] if models else platform.processor() or platform.machine()} ({binding.get_host_cpu_name()})"
 
 
 def _cache_folders() -> list[Path]:
