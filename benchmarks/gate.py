@@ -17,6 +17,7 @@ wrong, 2 where no benchmark ran.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import statistics
 import subprocess
@@ -79,7 +80,9 @@ def checked_out(repository: Path, commits: Mapping[str, str]) -> Iterator[dict[s
 
 
 def _git(repository: Path, *arguments: str) -> None:
-    subprocess.run(["git", "-C", str(repository), *arguments], check=True)
+    # in a hook, git's variables would name another repository
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    subprocess.run(["git", "-C", str(repository), *arguments], check=True, env=environment)
 
 
 def cases(only: str) -> list[Any]:

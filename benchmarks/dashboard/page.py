@@ -12,19 +12,29 @@ from ..summary import GROUPS, NAMES, Line, implementations, lines, metric, times
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2733; --soft: #5d6b79; --line: #dde3e9; --bar: #2f7d5b; --slow: #b4552d;
-  --paper: #ffffff; --shade: #f4f7f9; }
+  --paper: #ffffff; --shade: #f0f4f7; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa7b4; --line: #2d3742; --bar: #4fb286;
   --slow: #e08a5e; --paper: #11161c; --shade: #1a2129; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 66rem;
   margin: 0 auto; padding: 1.5rem; }
-h1 { margin-bottom: 0; } h2 { margin: 2.2rem 0 0; } p { color: var(--soft); margin: .2rem 0 .8rem; }
-table { border-collapse: collapse; width: 100%; } td, th { padding: .35rem .5rem; text-align: left; vertical-align: top;
-  border-top: 1px solid var(--line); } th { color: var(--soft); font-weight: 500; } td.n, th.n { text-align: right;
-  font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.bar { width: 32%; } .track { background: var(--shade); border-radius: 3px; height: 1.1rem; margin-top: .2rem; }
-.fill { background: var(--bar); height: 100%; border-radius: 3px; } .slow .fill { background: var(--slow); }
-small, summary { color: var(--soft); } a { color: inherit; } details table { margin: .5rem 0; font-size: .9rem; }
-polyline { fill: none; stroke: var(--bar); stroke-width: 2; } circle { fill: var(--bar); }
+h1 { margin-bottom: 0; }
+h2 { margin: 2.2rem 0 0; }
+p { color: var(--soft); margin: .2rem 0 .8rem; }
+table { border-collapse: collapse; width: 100%; }
+td, th { padding: .35rem .5rem; text-align: left; vertical-align: top; border-top: 1px solid var(--line); }
+th { color: var(--soft); font-weight: 500; }
+td.n, th.n { text-align: right; width: 4.2rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.bar { width: 24%; }
+.track { position: relative; background: var(--shade); border-radius: 3px; height: 1.1rem; margin-top: .2rem; }
+.fill { background: var(--bar); height: 100%; border-radius: 3px; }
+.one { position: absolute; top: -3px; bottom: -3px; width: 1px; background: var(--ink); }
+.slow .fill { background: var(--slow); }
+small, summary { color: var(--soft); }
+summary { font-size: .85rem; }
+a { color: inherit; }
+details table { margin: .5rem 0; font-size: .9rem; }
+polyline { fill: none; stroke: var(--bar); stroke-width: 2; }
+circle { fill: var(--bar); }
 """
 
 
@@ -43,9 +53,10 @@ def render(histories: Sequence[Sequence[Recorded]]) -> str:
 <body>
 <h1>How many times as fast as NumPy?</h1>
 <p>fastff trains feed-forward networks on CPUs. Each bar is the time that plain NumPy takes for a piece of that work,
-divided by the time that fastff takes: 1x is NumPy's speed, longer is faster. Both were timed turn about on the same
-machine, and checked to give the same answer first. The number of a line is the geometric mean of its cases; open it to
-see them, or follow it to the graph of all commits. All graphs: <a href="graphs.html">asv's pages</a>.</p>
+divided by the time that fastff takes: 1x, the upright line, is NumPy's speed; longer is faster. Both were timed turn
+about on the same machine, and checked to give the same answer first. The number of a line is the geometric mean of its
+cases; open it to see them, or follow it to the graph of all commits.
+All graphs: <a href="graphs.html">asv's pages</a>.</p>
 {body or "<p>No results are recorded yet.</p>"}
 </body>
 </html>
@@ -70,7 +81,7 @@ def _group(family: str, history: Sequence[Recorded]) -> str:
         return ""
     title, text = GROUPS[family]
     others = implementations(found)[1:]
-    most = max(line.mean() or 1.0 for line in found)
+    most = max(1.0, *(line.mean() or 1.0 for line in found))
     heads = "".join(f'<th class="n">{NAMES[impl]}</th>' for impl in others)
     rows = "".join(_line(family, line, others, most, history) for line in found)
     return (
@@ -87,7 +98,8 @@ def _line(family: str, line: Line, others: Sequence[str], most: float, history: 
     return (
         f'<tr class="{"slow" if mean < 1 else "fast"}" data-speedup="{mean:.3f}"><td><b>{escape(line.entry.title)}</b> '
         f"<small>{escape(name)}</small><br><small>{escape(line.entry.text)}</small>{_cases(line, others)}</td>"
-        f'<td class="bar"><div class="track"><div class="fill" style="width:{100 * mean / most:.1f}%"></div></div></td>'
+        f'<td class="bar"><div class="track"><div class="fill" style="width:{100 * mean / most:.1f}%"></div>'
+        f'<div class="one" title="NumPy" style="left:{100 / most:.1f}%"></div></div></td>'
         f'<td class="n"><b>{times(mean)}</b></td>{cells}'
         f'<td><a href="{link}">{_course(family, name, history)}</a></td></tr>'
     )

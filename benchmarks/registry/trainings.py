@@ -40,12 +40,12 @@ _CE = CrossEntropy()
 
 # The grid: what each job stands for, and the job.
 TITLES = {
-    "seed0-f64": "1000-100-10, all 60 rows in each step",
-    "seed0-f32": "the same in float32",
+    "seed0-f64": "1000-100-10, all 60 rows in each step, float64",
+    "seed0-f32": "1000-100-10, all 60 rows in each step, float32",
     "seed2-f64": "a tiny network, 3-4-1 on 5 rows",
     "mnist-sgd-b64-f32": "MNIST's shape, gradient descent, batches of 64",
     "mnist-adam-b200-f32": "scikit-learn's defaults on MNIST's shape",
-    "mnist-adam-b200-f64": "the same in float64",
+    "mnist-adam-b200-f64": "scikit-learn's defaults on MNIST's shape, float64",
     "tabular-adam-b32-f32": "a table of 20 columns, batches of 32",
     "tanh-sgd-b128-f32": "a regression with tanh",
     "expm-adam-full-f32": "a small network, all 10,000 rows in each step",
@@ -55,7 +55,7 @@ TITLES = {
     "mlp-sgd-b256-f32": "784-512-512-10, batches of 256",
     "mlp-sgd-b4096-f32": "512-wide layers, batches of 4096",
     "wide-sgd-b1024-f32": "1024-wide layers, batches of 1024",
-    "wide-sgd-b1024-f64": "the same in float64",
+    "wide-sgd-b1024-f64": "1024-wide layers, batches of 1024, float64",
 }
 JOBS = {
     "seed0-f64": Job((1000, 100, 10), "relu", "identity", _SSE, SGD(1e-6), 60, None, 500, False, "float64", False),

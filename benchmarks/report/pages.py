@@ -87,7 +87,7 @@ def _readme_part(recorded: Recorded) -> str:
         cell = max(line.cells.items())[1]  # the most threads
         if line.entry.name in ("seed0-f64", "mnist-sgd-b64-f32", "mnist-adam-b200-f32", "tabular-adam-b32-f32"):
             others = [times(cell.get(impl)) for impl in RIVALS[1:]]
-            rows.append([line.entry.title, f"**{times(cell.get('fastff'))}**", *others])
+            rows.append([line.entry.title, _bold(cell), *others])
     table = _table(["training, against the plain NumPy loop", "fastff", *(NAMES[impl] for impl in RIVALS[1:])], rows)
     best = over_the_best(recorded, "epochs")
     return "\n".join(
@@ -141,7 +141,7 @@ def _trainings(recorded: Recorded) -> list[str]:
                     f"`{line.entry.name}` {line.entry.title}",
                     duration(seconds["numpy"]),
                     duration(seconds["fastff"]),
-                    f"**{times(cell.get('fastff'))}**",
+                    _bold(cell),
                     *(times(cell.get(impl)) for impl in others),
                     "" if part is None else f"{part:.0f} %",
                 ]
@@ -173,7 +173,7 @@ def _kernels(recorded: Recorded) -> list[str]:
                     f"`{line.entry.name}` {' '.join(params)}",
                     "" if rate is None else f"{rate:.0f}",
                     "" if part is None else f"{part:.0f} %",
-                    f"**{times(cell.get('fastff'))}**",
+                    _bold(cell),
                     *(times(cell.get(impl)) for impl in others),
                 ]
             )
@@ -198,8 +198,12 @@ def _plain(recorded: Recorded, family: str) -> list[str]:
     ]
 
 
+def _bold(cell: dict[str, float]) -> str:
+    return f"**{times(cell['fastff'])}**" if "fastff" in cell else ""
+
+
 def _cells(name: str, cell: dict[str, float], others: Sequence[str]) -> list[str]:
-    return [name, f"**{times(cell.get('fastff'))}**", *(times(cell.get(impl)) for impl in others)]
+    return [name, _bold(cell), *(times(cell.get(impl)) for impl in others)]
 
 
 def _predictions(recorded: Recorded) -> list[str]:

@@ -25,9 +25,8 @@ def rows_of(recorded: Recorded, name: str) -> Rows:
         return [(line.entry.name, max(line.cells.items())[1]) for line in lines(recorded, "epochs")]
     families = ("products", "kernels") if name == "kernels" else ("activations",)
     found = [line for family in families for line in lines(recorded, family)]
-    impls = _COLOURS
     return [
-        (line.entry.name, {impl: mean for impl in impls if (mean := line.mean(impl)) is not None}) for line in found
+        (line.entry.name, {impl: mean for impl in _COLOURS if (mean := line.mean(impl)) is not None}) for line in found
     ]
 
 
@@ -49,22 +48,25 @@ def _draw(rows: Rows, title: str) -> Any:
     from matplotlib.figure import Figure
 
     impls = [impl for impl in _COLOURS if any(impl in cell for _, cell in rows)]
-    figure = Figure(figsize=(8, 0.8 + len(rows) * (0.12 * len(impls) + 0.14)), layout="constrained")
+    figure = Figure(figsize=(8, 1.2 + len(rows) * (0.08 * len(impls) + 0.08)), layout="constrained")
     axes = figure.subplots()
     height = 0.8 / max(1, len(impls))
     for number, impl in enumerate(impls):
         places = [place + number * height for place, (_, cell) in enumerate(rows) if impl in cell]
         values = [cell[impl] for _, cell in rows if impl in cell]
-        axes.barh(places, values, height=height, color=_COLOURS[impl], label=NAMES[impl])
+        # on a logarithmic scale a bar begins at 1
+        axes.barh(
+            places, [value - 1 for value in values], left=1, height=height, color=_COLOURS[impl], label=NAMES[impl]
+        )
     axes.axvline(1, color="#333333", linewidth=0.8)
     axes.set_yticks([place + 0.4 - height / 2 for place in range(len(rows))], [label for label, _ in rows], fontsize=8)
-    axes.invert_yaxis()
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}x")
     axes.set_xlabel("times as fast as NumPy (1x: the line)", fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
     axes.set_title(title, fontsize=10)
-    axes.legend(fontsize=8, frameon=False)
+    axes.set_ylim(len(rows), -0.4)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return figure
