@@ -32,8 +32,8 @@ class Row:
     masked: bool
 
 
-# Heights: 14 x 2 accumulators, two vectors of B and one broadcast fill 32 registers, 6 x 2 fill 16. A height of 12 with 512-bit
-# vectors was measured at 165 GFLOP/s against 240 of 13 and 14 (AMD Zen 5).
+# Heights: 14 x 2 accumulators, two vectors of B and one broadcast fill 32 registers, 6 x 2 fill 16. A height of 12 with
+# 512-bit vectors was measured at 165 GFLOP/s against 240 of 13 and 14 (AMD Zen 5).
 AVX512 = Row("avx512", 64, 14, True)
 AVX2 = Row("avx2", 32, 6, False)
 NEON = Row("neon", 16, 12, False)

@@ -1,12 +1,13 @@
 """The one home of numba's options: compiled units, how they call each other, and their cache.
 
 A *unit* is a function of addresses and sizes, compiled once for float32 and once for float64 as a C function that needs
-neither Python nor the GIL. Units call each other through a table of addresses (`invoke`), never by inlining: numba would
-link and optimise an inlined callee again in each of its callers, and a first fit would wait for it. A table entry starts
-as a trampoline that compiles the unit, so that code which reaches a unit from a cache of its own (a user's ``@njit``
-function) works in a fresh process too.
+neither Python nor the GIL. Units call each other through a table of addresses (`invoke`), never by inlining: numba
+would link and optimise an inlined callee again in each of its callers, and a first fit would wait for it. A table entry
+starts as a trampoline that compiles the unit, so that code which reaches a unit from a cache of its own (a user's
+``@njit`` function) works in a fresh process too.
 
-Under ``NUMBA_DISABLE_JIT=1`` units are the Python functions they are written as, and every intrinsic is its scalar twin.
+Under ``NUMBA_DISABLE_JIT=1`` units are the Python functions they are written as, and every intrinsic is its scalar
+twin.
 """
 
 from __future__ import annotations
@@ -33,7 +34,12 @@ from numba.extending import register_model, typeof_impl
 DISABLED = bool(config.DISABLE_JIT)
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 _SCALARS = {DTYPES[0]: types.float32, DTYPES[1]: types.float64}
-_C_TYPES = {"i": ctypes.c_int64, "d": ctypes.c_double, DTYPES[0]: ctypes.c_float, DTYPES[1]: ctypes.c_double}
+_C_TYPES: dict[Any, Any] = {
+    "i": ctypes.c_int64,
+    "d": ctypes.c_double,
+    DTYPES[0]: ctypes.c_float,
+    DTYPES[1]: ctypes.c_double,
+}
 _PACKAGE = Path(__file__).resolve().parent
 
 _units: dict[str, Unit] = {}

@@ -37,7 +37,7 @@ def _linear(x: Any, weight: Any, bias: Any, out: Any, floor: Any) -> bool:
     if bias is not None:
         if bias.shape[0] != n or not _apart(out, bias):
             return False
-        address = np.int64(bias.ctypes.data)
+        address = int(np.int64(bias.ctypes.data))
     size = x.itemsize
     scratch = np.empty(scratch_bytes(n, k, size) if m >= PACKED_ROWS else 1, np.uint8)
     invoke(

@@ -15,8 +15,8 @@ from fastff.simd.tile import MAX_ROWS
 def pack_tiles(like: Any, m: int, k: int, a: int, a_step: int, packed: int) -> int:
     """Pack an operand whose rows are adjacent in memory (a transposed matrix) tile by tile.
 
-    Tile t of `product` stands at ``packed + t * k * MAX_ROWS * size``: k groups of MAX_ROWS numbers, of which the tile's height
-    is used. *packed* is written, and needs room for one vector more.
+    Tile t of `product` stands at ``packed + t * k * MAX_ROWS * size``: k groups of MAX_ROWS numbers, of which the
+    tile's height is used. *packed* is written, and needs room for one vector more.
     """
     size = size_of(like)
     columns = PANEL_BYTES // size
@@ -45,7 +45,7 @@ def pack_tiles(like: Any, m: int, k: int, a: int, a_step: int, packed: int) -> i
 
 @unit("iiiiii")
 def pack_panels(like: Any, k: int, n: int, b: int, b_step: int, packed: int, packed_panel: int) -> int:
-    """Pack a row-major operand of k rows and n columns panel by panel: k groups of PANEL_BYTES, zeros beyond column n."""
+    """Pack a row-major operand of k rows and n columns panel by panel: k groups of PANEL_BYTES, then zeros."""
     size = size_of(like)
     columns = PANEL_BYTES // size
     for j in range(0, n, columns):

@@ -47,10 +47,11 @@ def product(
     m, n, k : int
         Rows and columns of `c`, and the number of terms.
     a, a_row, a_step, a_tile : int
-        Operand of m rows: address, bytes from row to row and from term to term. Where `a_tile` is not 0 the operand is packed
-        (`pack_tiles`): bytes from tile to tile, and `a_row`, `a_step` are those inside a tile. *Read.*
+        Operand of m rows: address, bytes from row to row and from term to term. Where `a_tile` is not 0 the operand is
+        packed (`pack_tiles`): bytes from tile to tile, and `a_row`, `a_step` are those inside a tile. *Read.*
     b, b_step, b_panel : int
-        Operand of n columns: address, bytes from term to term and from panel to panel; columns of a panel are adjacent. *Read.*
+        Operand of n columns: address, bytes from term to term and from panel to panel; columns of a panel are adjacent.
+        *Read.*
     start, start_row : int
         What the sums start from, in rows of n numbers; address 0 for zero, stride 0 for a bias. *Read.*
     c, c_row, c_panel : int

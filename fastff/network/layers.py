@@ -1,8 +1,8 @@
 """The network as compiled code knows it: a table of int64, one line a layer.
 
-Every architecture is data to the same machine code. Addresses are those of buffers that the table's owner keeps alive; strides
-are in bytes. Weights stand either as the user sees them, row-major (`WEIGHT_PANEL` is then one panel's width of columns), or
-panel by panel (`WEIGHT_ROW` is then PANEL_BYTES).
+Every architecture is data to the same machine code. Addresses are those of buffers that the table's owner keeps alive;
+strides are in bytes. Weights stand either as the user sees them, row-major (`WEIGHT_PANEL` is then one panel's width of
+columns), or panel by panel (`WEIGHT_ROW` is then PANEL_BYTES).
 """
 
 from __future__ import annotations

@@ -39,8 +39,9 @@ def _ask(array: np.ndarray) -> int:
     return int(array.ctypes.data)
 
 
-# CPython's object header is two words, and the pointer to the data is the first thing that NumPy puts behind it. Looking there
-# takes 60 ns, asking `array.ctypes` 500: a row of a small network takes 1,000 in all. Where objects look otherwise, it is asked.
+# CPython's object header is two words, and the pointer to the data is the first thing that NumPy puts behind it.
+# Looking there takes 60 ns, asking `array.ctypes` 500: a row of a small network takes 1,000 in all. Where objects look
+# otherwise, it is asked.
 _POINTER = ctypes.c_void_p.from_address
 _HEADER = 16
 

@@ -54,10 +54,11 @@ def forward_rows(
     x, x_row : int
         First row of the block, and bytes from row to row. *Read.*
     first, rows : int
-        The block's place in the table's buffers: rows ``first`` to ``first + rows`` of HIDDEN and LINEAR are *written*, of the
-        last layer only LINEAR.
+        The block's place in the table's buffers: rows ``first`` to ``first + rows`` of HIDDEN and LINEAR are *written*,
+        of the last layer only LINEAR.
     scratch : int
-        Room for a panel of the widest weight, or 0 where there is none: large row-major weights are then not packed. *Written.*
+        Room for a panel of the widest weight, or 0 where there is none: large row-major weights are then not packed.
+        *Written.*
     """
     size = size_of(like)
     columns = PANEL_BYTES // size
@@ -105,8 +106,8 @@ def forward_rows(
 def predict_rows(like: Any, table: int, layers: int, x: int, x_row: int, rows: int, out: int, block: int) -> int:
     """The network's output for `rows` rows, block by block, so that hidden activations stay in the cache.
 
-    The last line's HIDDEN_ROW is that of `out`, which has no columns between its rows; its LINEAR is *written*, and the other
-    layers' buffers hold one block.
+    The last line's HIDDEN_ROW is that of `out`, which has no columns between its rows; its LINEAR is *written*, and the
+    other layers' buffers hold one block.
     """
     size = size_of(like)
     last = table + (layers - 1) * LINE

@@ -1,7 +1,7 @@
 """The way into a compiled kernel from Python: nothing between a call that fits and the machine code.
 
-A call whose arrays fit goes straight to numba's dispatcher, which knows them by their types. Any other call makes it raise,
-and only then is there time to look closer: to say what is wrong, or to bring arrays of other layouts into shape.
+A call whose arrays fit goes straight to numba's dispatcher, which knows them by their types. Any other call makes it
+raise, and only then is there time to look closer: to say what is wrong, or to bring arrays of other layouts into shape.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Entry:
     ) -> None:
         self.name, self.core, self.shapes, self.written, self.optional = name, core, shapes, written, optional
         self._numbers = core.__code__.co_varnames[len(shapes) : core.__code__.co_argcount]
-        # a dispatcher that must not compile by itself, as it would for every other layout; without signatures it may not say so
+        # a dispatcher that must not compile by itself, as it would for every other layout; without signatures it may
+        # not say so
         self._compiled: Any = _nothing
         self._dispatcher: Any = core
         if not DISABLED:
@@ -53,6 +54,7 @@ class Entry:
             self._dispatcher._cache = cache_for(core)
 
     def __call__(self, *arguments: Any) -> None:
+        """Run the kernel, or raise what `check` raises before anything is written."""
         try:
             fits = self._compiled(*arguments)
         except TypeError:
@@ -61,7 +63,7 @@ class Entry:
             self._slowly(arguments)
 
     def _slowly(self, arguments: tuple[Any, ...]) -> None:
-        """Check everything, bring arrays into the compiled layout, compile for their dtype where that is still to do."""
+        """Check everything, bring arrays into the compiled layout, compile for their dtype if that is to do."""
         arrays = dict(zip(self.shapes, arguments, strict=False))
         self.check(arrays)
         numbers = [self._number(*each) for each in zip(self._numbers, arguments[len(self.shapes) :], strict=True)]
@@ -107,7 +109,7 @@ class Entry:
                 self._compiled = self._dispatcher
 
     def check(self, arrays: dict[str, Any]) -> None:
-        """Raise TypeError or ValueError for the first array that does not fit, naming it, what it is and what it should be."""
+        """Raise TypeError or ValueError for the first array that does not fit: what it is, what it should be."""
         sizes: dict[str, tuple[int, str]] = {}
         dtype, first = None, ""
         for name, shape in self.shapes.items():

@@ -99,7 +99,7 @@ def relu_backward_rows(
     out_row: int,
     scratch: int,
 ) -> int:
-    """``out = (grad @ weight.T) * (hidden > 0)`` for m rows, n inputs and k outputs, panel by panel of transposed weights."""
+    """``out = (grad @ weight.T) * (hidden > 0)`` for m rows, n inputs and k outputs, by panels."""
     size = size_of(like)
     columns = PANEL_BYTES // size
     block = max(1, BLOCK_BYTES // (max(k, 1) * size * MAX_ROWS + 1)) * MAX_ROWS
@@ -162,7 +162,7 @@ def gradient_product(
     scratch: int,
     rate: float,
 ) -> int:
-    """``out = x.T @ grad`` for m inputs, n outputs and k rows, or ``out -= rate * x.T @ grad`` where the rate is not 0."""
+    """``out = x.T @ grad`` for m inputs, n outputs, k rows, or ``out -= rate * x.T @ grad`` for a rate not 0."""
     size = size_of(like)
     b, b_step, b_panel = grad, grad_row, PANEL_BYTES
     if m >= PACKED_ROWS and n * size > PANEL_BYTES:

@@ -1,7 +1,8 @@
 """What a team of threads needs inside compiled code: an atomic counter, and waiting that is short or polite.
 
-A barrier is two int64 on cache lines of their own: arrivals, and the number of times it has opened. Waiting spins, and after
-some thousand turns gives the core away at each look, so that a team on a busy machine does not hold up whoever it waits for.
+A barrier is two int64 on cache lines of their own: arrivals, and the number of times it has opened. Waiting spins, and
+after some thousand turns gives the core away at each look, so that a team on a busy machine does not hold up whoever it
+waits for.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from fastff.simd.memory import _get_int_twin, _put_int_twin
 #: Bytes of a barrier: arrivals and openings, two lines apart because processors fetch lines in pairs.
 BARRIER_BYTES = 256
 _OPENINGS = 128
-#: Looks before the core is given away: some 50 to 200 us, more than any phase of a step that is worth two threads differs by.
+#: Looks before the core is given away: some 50 to 200 us, more than any phase of a step that is worth two threads
+#: differs by.
 _SPINS = 3000
 _X86 = binding.get_default_triple().startswith("x86_64")
 

@@ -56,8 +56,9 @@ def copy_rows(
 ) -> Any:
     """Copy `steps` short rows of `count` numbers, at most two vectors.
 
-    Where `exact` is 0, whole vectors are stored, zeros beyond `count`: the target must have room behind its last row, and a
-    target step that is shorter than the vectors is filled by the next row. Otherwise nothing beyond `count` is written.
+    Where `exact` is 0, whole vectors are stored, zeros beyond `count`: the target must have room behind its last row,
+    and a target step that is shorter than the vectors is filled by the next row. Otherwise nothing beyond `count` is
+    written.
     """
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:

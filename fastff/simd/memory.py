@@ -1,7 +1,7 @@
 """Reading and writing numbers by address.
 
-Compiled units know arrays as addresses (int64) and strides in bytes; these intrinsics are their only way to single numbers.
-The twins do the same through ctypes.
+Compiled units know arrays as addresses (int64) and strides in bytes; these intrinsics are their only way to single
+numbers. The twins do the same through ctypes.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ For ``i < rows`` and the columns ``j`` of the vectors::
     c[i, j] = max(sum[i, j], floor)                    if alpha is 0
     c[i, j] = c[i, j] + alpha * sum[i, j]              otherwise
 
-`start` is a bias (stride 0), the result itself (to go on with a sum), or zero. A floor of 0 is ReLU, -inf nothing; a NaN
-passes both. Terms are added in the order of the depth, one after the other and each rounded once, whatever the tile's
-height and width: so the split of a product over tiles and threads does not show in its bits.
+`start` is a bias (stride 0), the result itself (to go on with a sum), or zero. A floor of 0 is ReLU, -inf nothing; a
+NaN passes both. Terms are added in the order of the depth, one after the other and each rounded once, whatever the
+tile's height and width: so the split of a product over tiles and threads does not show in its bits.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def _tile_twin(
 def _odd_multiples(builder: ir.IRBuilder, stride: ir.Value, rows: int) -> list[ir.Value]:
     """Byte offsets of rows as odd multiples times 1, 2, 4 or 8, which x86 adds for free in an address.
 
-    LLVM's loop passes would otherwise keep one moving pointer a row and run out of registers; an empty piece of assembler
-    hides where the multiples come from.
+    LLVM's loop passes would otherwise keep one moving pointer a row and run out of registers; an empty piece of
+    assembler hides where the multiples come from.
     """
     hide = ir.InlineAsm(ir.FunctionType(I64, [I64]), "", "=r,0", side_effect=False)
     odd = {m: builder.call(hide, [builder.mul(stride, I64(m))]) for m in range(1, rows, 2)}
@@ -199,7 +199,7 @@ def tile(
     alpha: Any,
     floor: Any,
 ) -> Any:
-    """One register tile of any height up to MAX_ROWS and of one or two vectors, or of one row and up to ROW_VECTORS vectors.
+    """One register tile: up to MAX_ROWS rows of one or two vectors, or one row of up to ROW_VECTORS.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from fastff._jit import prepare
 from fastff.network import layers as line_
 from fastff.network.memory import address_of
 from fastff.network.plan import Plan
+from fastff.optim import SGD, Adam
 from fastff.training import frame as frame_
 from fastff.training.loop import run
 from fastff.training.workspace import Layout, Workspace, panel_count
@@ -20,7 +21,7 @@ from fastff.training.workspace import Layout, Workspace, panel_count
 FEW_ROWS = 4
 #: Steps of one call from which few rows train on a copy of the weights with padded rows.
 PADDED_STEPS = 16
-#: Floating-point operations of a step that are worth a second thread: some 8 us of one, of which two barriers take 1 or 2.
+#: Floating-point operations of a step that are worth a second thread: some 8 us of one; two barriers take 1 or 2.
 THREAD_OPERATIONS = 1.2e6
 #: By how much the largest share of the first layer's panels may exceed an equal one.
 UNEVEN = 1.35
@@ -142,14 +143,17 @@ class Engine:
     def _make_workspace(self, rows: int) -> Workspace:
         prepare(self.plan.dtype)
         workspace = Workspace(self.plan, self._layout, rows)
-        loss, optimizer = self.loss_object, self.optimizer
-        workspace.frame[frame_.LOSS], workspace.frame[frame_.MEAN] = loss.code, int(loss.reduction == "mean")
-        workspace.numbers[frame_.SCALE] = loss.scale
-        workspace.numbers[frame_.LEARNING_RATE] = optimizer.learning_rate
-        workspace.numbers[frame_.DECAY] = optimizer.weight_decay
-        workspace.numbers[frame_.BETA1] = getattr(optimizer, "beta1", getattr(optimizer, "momentum", 0.0))
-        workspace.numbers[frame_.BETA2] = getattr(optimizer, "beta2", 0.0)
-        workspace.numbers[frame_.EPSILON] = getattr(optimizer, "epsilon", 0.0)
+        loss: Any = self.loss_object
+        optimizer = self.optimizer
+        frame, numbers = workspace.frame, workspace.numbers
+        frame[frame_.LOSS], frame[frame_.MEAN] = loss.code, int(loss.reduction == "mean")
+        numbers[frame_.SCALE] = loss.scale
+        numbers[frame_.LEARNING_RATE], numbers[frame_.DECAY] = optimizer.learning_rate, optimizer.weight_decay
+        if isinstance(optimizer, Adam):
+            numbers[frame_.BETA1], numbers[frame_.BETA2] = optimizer.beta1, optimizer.beta2
+            numbers[frame_.EPSILON] = optimizer.epsilon
+        elif isinstance(optimizer, SGD):
+            numbers[frame_.BETA1] = optimizer.momentum
         self._bound_state = None
         return workspace
 

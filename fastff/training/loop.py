@@ -1,11 +1,13 @@
 """The compiled training loop: every thread of a team runs it, and they meet twice a step.
 
-In the first half of a step a thread takes its own rows forward, to their losses, and back to the first layer's delta; rows know
-nothing of each other, so it needs nobody. In the second it owns rows of the weights: their gradient sums over all rows of the
-batch, in their order. So neither half splits a sum, and the bits do not depend on the number of threads.
+In the first half of a step a thread takes its own rows forward, to their losses, and back to the first layer's delta;
+rows know nothing of each other, so it needs nobody. In the second it owns rows of the weights: their gradient sums over
+all rows of the batch, in their order. So neither half splits a sum, and the bits do not depend on the number of
+threads.
 
-The first layer's weight is mostly the largest, and would change cores each step. Where it has panels enough, a thread owns
-columns of it instead, in both halves, and the layer's outputs change cores: a fraction of the bytes for small batches.
+The first layer's weight is mostly the largest, and would change cores each step. Where it has panels enough, a thread
+owns columns of it instead, in both halves, and the layer's outputs change cores: a fraction of the bytes for small
+batches.
 """
 
 from __future__ import annotations
@@ -94,8 +96,8 @@ def share(total: int, part: int, parts: int) -> int:
 def backward_rows(like: Any, frame: int, table: int, first: int, rows: int, scratch: int) -> int:
     """From the last layer's DELTA back to the first layer's, for a block of rows of the workspace.
 
-    ``delta = (delta_after @ weight.T) * activation'``; each layer's DELTA but the last is *written*, and so is *scratch* where
-    no transposed weights are kept.
+    ``delta = (delta_after @ weight.T) * activation'``; each layer's DELTA but the last is *written*, and so is
+    *scratch* where no transposed weights are kept.
     """
     size = size_of(like)
     columns = PANEL_BYTES // size
@@ -147,7 +149,7 @@ def backward_rows(like: Any, frame: int, table: int, first: int, rows: int, scra
 
 @inline
 def chunk_inputs(frame: int, table: int, at: int, layer: int) -> tuple[int, int]:
-    """Address and stride of a layer's input for the chunk of the batch whose first row is row `at` of the data (or of the order)."""
+    """Address and stride of a layer's input for the chunk that begins at row `at` of the data (or of the order)."""
     if layer > 0:
         line = table + (layer - 1) * LINE
         return field(line, HIDDEN), field(line, HIDDEN_ROW)
@@ -316,7 +318,7 @@ def transpose_share(like: Any, frame: int, table: int, thread: int) -> int:
 
 @unit("iiiiiii")
 def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chunk: int, at: int, rows: int) -> int:
-    """The second half of a step: this thread's part of every layer's weight, and the transposition for the next step."""
+    """The second half of a step: this thread's part of every weight, and its transposition for the next step."""
     size = size_of(like)
     threads = get_int(frame + 8 * THREADS)
     layers = get_int(frame + 8 * LAYERS)

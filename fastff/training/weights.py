@@ -1,7 +1,7 @@
 """The weight gradient of a layer with the update in it: the second half of a step.
 
-A thread owns rows of the weight. Plain descent subtracts each tile of ``x.T @ delta`` while it is in registers, and no gradient
-is ever written. Other rules take the gradient of a few rows from a buffer in the first level of the cache.
+A thread owns rows of the weight. Plain descent subtracts each tile of ``x.T @ delta`` while it is in registers, and no
+gradient is ever written. Other rules take the gradient of a few rows from a buffer in the first level of the cache.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The buffers of one network's training, laid out once: what compiled code finds through the layer table and the frame."""
+"""The buffers of one network's training, laid out once: what the layer table and the frame lead to."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Layout:
         return cls(panels, tuple(weights), tuple(padded_row(width, size) for width in plan.sizes[1:]))
 
     def place(self, table: np.ndarray, start: int, weight: int, bias: int) -> int:
-        """Write the addresses of one set of parameters from `start` on into two columns of a layer table; returns the end."""
+        """Write addresses of a set of parameters from `start` on into two columns of a table; returns the end."""
         for line, weight_bytes, bias_bytes in zip(table, self.weight_bytes, self.bias_bytes, strict=True):
             line[weight], line[bias] = start, start + weight_bytes
             start += weight_bytes + bias_bytes
@@ -89,8 +89,8 @@ class Workspace:
         self.odd_table = self.table.copy()
         self.record = np.zeros(frame_.FIELDS, np.int64)
         # single entries of a memoryview cost a third of an array's
-        self.frame = memoryview(self.record)
-        self.numbers = memoryview(self.record.view(np.float64))
+        self.frame: Any = self.record.data
+        self.numbers: Any = self.record.view(np.float64).data
         self.address = self.record.ctypes.data
         self.barrier = aligned(BARRIER_BYTES)
         self._one = np.ones(1, plan.dtype)
@@ -187,8 +187,8 @@ class Workspace:
     def bind(self, parameters: np.ndarray, padded: bool) -> None:
         """Point the table to a flat vector of parameters, or to a copy of row-major weights with padded rows.
 
-        Rows that begin at a line are worth a copy where many steps follow: vectors across two lines cost a step of one row a
-        third of its time.
+        Rows that begin at a line are worth a copy where many steps follow: vectors across two lines cost a step of one
+        row a third of its time.
         """
         plan, size = self.plan, self.plan.dtype.itemsize
         self.parameters, self.padded = parameters, padded
