@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from .jobs import find
 from .process import Process
 from .trainers import FASTFF, TRAINERS
@@ -19,10 +21,12 @@ __all__ = ["Contest", "Line", "geometric_mean"]
 #: Seconds between turns: threads of a BLAS spin on for some 30 ms after their last product, and would take a core from
 #: the next trainer (a quarter of an epoch on MNIST took NumPy 190 ms behind scikit-learn, 90 otherwise).
 PAUSE = 0.1
-
 #: By how much losses may differ, as a part of NumPy's, of trainers that start from the same parameters and see the same
 #: batches: rounding moves them apart, and ReLU's kinks help.
-LOSS_TOLERANCE = 0.02
+LOSS_TOLERANCE = 0.01
+#: And in squares of the dtype's eps, as a part of the loss at the start: a network that has learned its rows by heart
+#: loses what rounding its sums of some thousand terms comes to.
+ROUNDING = 1000
 
 
 @dataclass
@@ -39,6 +43,8 @@ class Line:
         Each trainer's least time.
     losses : dict of str to float
         What each one's network loses on the data after the training.
+    loss_before : float
+        What it loses before.
     first : dict of str to float
         Seconds of each one's first training, compilation included.
     notes : dict of str to str
@@ -51,6 +57,7 @@ class Line:
     part: float
     seconds: dict[str, float] = field(default_factory=dict)
     losses: dict[str, float] = field(default_factory=dict)
+    loss_before: float = 0.0
     first: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     peak: float = 0.0
@@ -84,12 +91,13 @@ class Line:
         """Names of the trainers that learned something else than NumPy, from the same start and the same batches."""
         if "numpy" not in self.losses:
             return []
-        wanted = self.losses["numpy"]
+        wanted, eps = self.losses["numpy"], float(np.finfo(find(self.name).dtype).eps)
+        tolerance = LOSS_TOLERANCE * abs(wanted) + ROUNDING * eps**2 * self.loss_before
         return [
             name
             for name, loss in self.losses.items()
             # a loss that is not finite is never near another
-            if not TRAINERS[name].own_start and not abs(loss - wanted) <= LOSS_TOLERANCE * abs(wanted)
+            if not TRAINERS[name].own_start and not abs(loss - wanted) <= tolerance
         ]
 
     def as_dict(self) -> dict[str, Any]:
@@ -144,7 +152,7 @@ def compete(processes: Mapping[str, Any], job: str, part: float, rounds: int) ->
             continue
         ready.append(name)
         if name != PEAK:
-            line.first[name], line.losses[name] = said["first"], said["loss"]
+            line.first[name], line.losses[name], line.loss_before = said["first"], said["loss"], said["before"]
     for number in range(rounds):
         # the first of a round is not always the same
         for name in ready if number % 2 == 0 else reversed(ready):

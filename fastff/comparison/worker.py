@@ -44,22 +44,23 @@ class Worker:
         self.train: Callable[[], Any] = lambda: None
 
     def prepare(self, job_name: str, part: float) -> dict[str, Any]:
-        """Draw a job's data and train once; returns the loss on the data, and the seconds of this first training.
+        """Draw a job's data and train once; returns the losses before and after, and the seconds of this first time.
 
         Returns ``{"missing": why}`` where this trainer cannot do the job.
         """
         from .jobs import find, start
-        from .plain import loss_of
+        from .plain import Trained, loss_of
 
         job = find(job_name).shortened(part)
         begin = start(job)
+        before = loss_of(job, begin, Trained(begin.weights, begin.biases))
         train = self.trainer.prepare(job, begin)
         if train is None:
             return {"missing": "not offered"}
         self.train = train
         since = time.perf_counter()
         trained = train()
-        return {"first": time.perf_counter() - since, "loss": loss_of(job, begin, trained)}
+        return {"first": time.perf_counter() - since, "loss": loss_of(job, begin, trained), "before": before}
 
     def go(self) -> dict[str, Any]:
         """Train; returns the seconds it took."""

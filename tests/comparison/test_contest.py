@@ -31,13 +31,13 @@ def no_pause(monkeypatch):
 
 
 def test_least_times_count():
-    ready = {"first": 1.0, "loss": 2.0}
+    ready = {"first": 1.0, "loss": 2.0, "before": 3.0}
     processes = {
         "numpy": Scripted(ready, {"seconds": 3.0}, {"seconds": 2.0}),
         "sklearn": Scripted({"missing": "not offered"}),
         "torch": Scripted({"error": "ValueError: no"}),
         "jax": Scripted({**ready, "loss": 2.1}, {"seconds": 1.5}, {"error": "it died"}),
-        "fastff": Scripted({**ready, "loss": 2.01}, {"seconds": 0.5}, {"seconds": 0.6}),
+        "fastff": Scripted({**ready, "loss": 2.015}, {"seconds": 0.5}, {"seconds": 0.6}),
         "peak": Scripted({}, {"rate": 1e9}, {"rate": 2e9}),
     }
     line = compete(processes, JOB, PART, rounds=2)
@@ -55,6 +55,11 @@ def test_a_loss_that_is_not_finite_is_astray():
     assert Line(JOB, PART).astray == []
 
 
+def test_a_loss_of_rounding_is_not_astray():
+    assert Line(JOB, PART, losses={"numpy": 4e-6, "fastff": 5e-6}, loss_before=1e6).astray == []
+    assert Line(JOB, PART, losses={"numpy": 4e-6, "fastff": 5e-6}, loss_before=1.0).astray == ["fastff"]
+
+
 def test_geometric_mean():
     assert geometric_mean([2.0, 8.0]) == pytest.approx(4.0)
 
@@ -64,7 +69,7 @@ def test_worker(name):
     worker = Worker(name, 1)
     said = answer(worker, ["prepare", JOB, PART])
     assert said["first"] > 0
-    assert 0 < said["loss"] < 10
+    assert 0 < said["loss"] < said["before"] < 10
     assert answer(worker, ["go"])["seconds"] > 0
     assert answer(worker, ["prepare", "chess", 1.0])["error"].startswith("ValueError: there is no job 'chess'")
     assert answer(Worker("sklearn", 1), ["prepare", "seed2-f64", 0.01]) == {"missing": "not offered"}
