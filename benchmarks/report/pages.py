@@ -105,7 +105,9 @@ def _readme_part(recorded: Recorded) -> str:
 
 def _machine(recorded: Recorded) -> str:
     machine = recorded.machine
-    return f"{machine['machine']} ({machine['cpu']}, {machine['num_cpu']} cores, {machine['ram']} of memory)"
+    cores = f"{machine['num_cpu']} cores" if "num_cpu" in machine else ""
+    about = [machine.get("cpu", ""), cores, machine.get("os", ""), machine.get("ram", "")]
+    return f"{machine['machine']} ({', '.join(filter(None, about))})"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
