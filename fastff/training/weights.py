@@ -216,6 +216,7 @@ def update_layer(
         b, b_step, b_panel = scratch, PANEL_BYTES, k * PANEL_BYTES
         invoke(pack_panels, like, (k, n, delta, delta_row, b, b_panel))
         scratch += panels * b_panel
+    plain = k > 1 and chunk == ONLY and get_int(frame + 8 * RULE) == PLAIN and get_double(frame + 8 * DECAY) == 0.0
     block = field(line, WEIGHT_BLOCK)
     gradients = scratch + (block + MAX_ROWS) * k * size + 2 * PANEL_BYTES
     i = first
@@ -226,7 +227,17 @@ def update_layer(
             invoke(pack_tiles, like, (m, k, a, x_row, scratch))
             a, a_step, a_tile = scratch, MAX_ROWS * size, k * MAX_ROWS * size
         start = i * weight_row + skipped
-        if weight_row != PANEL_BYTES:
+        if plain:
+            # all panels in one call, each tile subtracted as it is complete
+            invoke(
+                product,
+                like,
+                (
+                    m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, field(line, WEIGHT) + start,
+                    weight_row, weight_panel, -get_double(frame + 8 * LEARNING_RATE), -np.inf,
+                ),
+            )  # fmt: skip
+        elif weight_row != PANEL_BYTES:
             invoke(
                 gradient_rows,
                 like,
