@@ -180,8 +180,8 @@ QUICK = {
     "seed2-f64": 0.5,
     "mnist-sgd-b64-f32": 0.25,
     "tabular-adam-b32-f32": 0.25,
-    "online-sgd-b1-f32": 0.25,
-    "mlp-sgd-b256-f32": 0.5,
+    "online-sgd-b1-f32": 0.1,
+    "mlp-sgd-b256-f32": 0.25,
     "wide-sgd-b1024-f32": 0.5,
 }
 
