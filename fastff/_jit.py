@@ -47,6 +47,8 @@ _watchers: list[Callable[[], None]] = []
 _lock = threading.RLock()
 _compiled = 0
 _stamp: str | None = None
+_stamp_cell = ctypes.c_int64()
+_STAMP_SYMBOL = "fastff_stamp"
 
 
 def intrinsic(twin: Callable[..., Any], **options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -86,6 +88,27 @@ def package_stamp() -> str:
             digest.update(path.read_bytes())
         _stamp = digest.hexdigest()
     return _stamp
+
+
+def stamp_number() -> int:
+    """The stamp of the package as an int64, which machine code of a user's own cache compares with its own."""
+    _stamp_cell.value = int(package_stamp()[:15], 16)
+    if not DISABLED:
+        binding.add_symbol(_STAMP_SYMBOL, ctypes.addressof(_stamp_cell))
+    return _stamp_cell.value
+
+
+@intrinsic(stamp_number)
+def present_stamp(typing_context: Any) -> Any:
+    """The stamp of the package that runs, where the one a constant holds was that of the package that was compiled."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        cell = builder.module.globals.get(_STAMP_SYMBOL)
+        if cell is None:
+            cell = ir.GlobalVariable(builder.module, ir.IntType(64), _STAMP_SYMBOL)
+        return builder.load(cell)
+
+    return types.int64(), codegen
 
 
 class _Files(IndexDataCacheFile):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba.extending import overload, register_jitable
 
-from fastff._jit import invoke
+from fastff._jit import invoke, present_stamp, stamp_number
 from fastff.gemm.product import PANEL_BYTES, product
 from fastff.ops.entry import Entry
 from fastff.ops.linear import PACKED_ROWS, gradient_product, linear_rows, relu_backward_rows, scratch_bytes
@@ -380,12 +380,25 @@ def sgd_step_bias(bias: np.ndarray, grad_output: np.ndarray, learning_rate: floa
 
 # The same kernels in compiled code: numba reads the arguments of an overload by name, so each is written out.
 
+_STAMP = stamp_number()
+
+
+@register_jitable
+def _check_version() -> None:
+    """Refuse to go on where the caller comes from a cache of its own that another fastff was compiled into."""
+    if present_stamp() != _STAMP:
+        raise RuntimeError(
+            "this function was compiled and cached with another version of fastff; remove its cached files "
+            "(.nbi and .nbc in __pycache__ or NUMBA_CACHE_DIR)"
+        )
+
 
 @overload(linear)
 def _linear_compiled(x: Any, weight: Any, bias: Any, out: Any) -> Any:
     _linear_entry.check_types(x, weight, bias, out)
 
     def compiled(x: Any, weight: Any, bias: Any, out: Any) -> None:
+        _check_version()
         if not _linear_plain(x, weight, bias, out):
             raise ValueError(
                 "linear: shapes do not fit, or out overlaps another array; wanted "
@@ -400,6 +413,7 @@ def _linear_relu_compiled(x: Any, weight: Any, bias: Any, out: Any) -> Any:
     _linear_relu_entry.check_types(x, weight, bias, out)
 
     def compiled(x: Any, weight: Any, bias: Any, out: Any) -> None:
+        _check_version()
         if not _linear_relu(x, weight, bias, out):
             raise ValueError(
                 "linear_relu: shapes do not fit, or out overlaps another array; wanted "
@@ -414,6 +428,7 @@ def _relu_backward_compiled(grad_output: Any, weight: Any, hidden: Any, out: Any
     _relu_backward_entry.check_types(grad_output, weight, hidden, out)
 
     def compiled(grad_output: Any, weight: Any, hidden: Any, out: Any) -> None:
+        _check_version()
         if not _relu_backward(grad_output, weight, hidden, out):
             raise ValueError(
                 "relu_backward: shapes do not fit, or out overlaps another array; wanted "
@@ -428,6 +443,7 @@ def _weight_gradient_compiled(x: Any, grad_output: Any, out: Any) -> Any:
     _weight_gradient_entry.check_types(x, grad_output, out)
 
     def compiled(x: Any, grad_output: Any, out: Any) -> None:
+        _check_version()
         if not _weight_gradient(x, grad_output, out):
             raise ValueError(
                 "weight_gradient: shapes do not fit, or out overlaps another array; wanted "
@@ -442,6 +458,7 @@ def _sgd_step_compiled(weight: Any, x: Any, grad_output: Any, learning_rate: Any
     _sgd_step_entry.check_types(weight, x, grad_output, learning_rate)
 
     def compiled(weight: Any, x: Any, grad_output: Any, learning_rate: Any) -> None:
+        _check_version()
         if not _sgd_step(weight, x, grad_output, learning_rate):
             raise ValueError(
                 "sgd_step: shapes do not fit, or weight overlaps another array; wanted "
@@ -456,6 +473,7 @@ def _sgd_step_bias_compiled(bias: Any, grad_output: Any, learning_rate: Any) -> 
     _sgd_step_bias_entry.check_types(bias, grad_output, learning_rate)
 
     def compiled(bias: Any, grad_output: Any, learning_rate: Any) -> None:
+        _check_version()
         if not _sgd_step_bias(bias, grad_output, learning_rate):
             raise ValueError(
                 "sgd_step_bias: shapes do not fit, or bias overlaps another array; wanted "
