@@ -135,7 +135,7 @@ class Report:
         speeds.set_xticks(ticks, [f"{t:g}" for t in ticks])
         speeds.minorticks_off()
         speeds.invert_yaxis()
-        speeds.legend()
+        speeds.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(self.trainers), frameon=False)
         peak = [100 * line.rate / line.peak if line.rate and line.peak else 0.0 for line in lines]
         parts.barh(list(places), peak, color="black")
         parts.set(xlim=(0, 100), xlabel=f"{FASTFF}: % of the peak, products only")

@@ -12,7 +12,7 @@ from fastff.simd.chains import chain_numbers, multiply_add_chains
 __all__ = ["peak_rate"]
 
 #: Of one measurement; long enough that starting the threads does not count.
-SECONDS = 0.02
+SECONDS = 0.04
 
 
 def peak_rate(dtype: str, threads: int, seconds: float = SECONDS) -> float:
