@@ -8,8 +8,8 @@ code of its own, by the benchmarks that lie beside this file. A benchmark is slo
 - both are so again in new processes, with twice as many rounds.
 
 A factor alone would blame noise, a test alone would find differences that nobody feels. A false alarm needs chance to
-strike twice at the same benchmark, and beyond the factor both times. Where its arrays happen to lie makes a process up to
-a tenth slower for as long as it lives: that is why the second time is another process, and why the factor is not 1.05.
+strike twice at the same benchmark, and beyond the factor both times. Where its arrays happen to lie makes a process up
+to a tenth slower for as long as it lives: so the second time is in another process, and the factor is not 1.05.
 
 A table in Markdown is printed. Exit status: 0 where nothing is slower, 1 where something is, or where HEAD's answer is
 wrong, 2 where no benchmark ran.
