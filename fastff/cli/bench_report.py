@@ -61,8 +61,8 @@ class Report:
             ]
             print(f"peak of fused multiply-adds, {dtype}: {', '.join(rates)} (GFLOP/s)")
         print(f"least of {self.rounds} times in ms; {FASTFF} over NumPy and over the fastest other; products' GFLOP/s")
-        heads = [*self.trainers, "×NumPy", "×other", "GFLOP/s", "of peak", "loss"]
-        print(f"{'job':<22}" + "".join(f"{head:>9}" for head in heads), flush=True)
+        heads = [*self.trainers, "×NumPy", "×other", "GFLOP/s", "of peak"]
+        print(f"{'job':<22}" + "".join(f"{head:>9}" for head in heads) + f"{'loss':>11}", flush=True)
 
     def print_line(self, line: Line) -> None:
         """Print a job's figures, and below them what went wrong."""
@@ -76,8 +76,8 @@ class Report:
         other = line.fastest_other
         cells += [_ratio(line.speedup("numpy")), _ratio(line.speedup(other) if other else None)]
         cells += [f"{line.rate / _GIGA:.1f}", f"{line.rate / line.peak:.0%}"] if line.rate and line.peak else ["-", "-"]
-        cells += [f"{line.losses[FASTFF]:.4g}" if FASTFF in line.losses else "-"]
-        print(f"{line.name:<22}" + "".join(f"{cell:>9}" for cell in cells), flush=True)
+        print(f"{line.name:<22}" + "".join(f"{cell:>9}" for cell in cells), end="")
+        print(f"{line.losses[FASTFF]:>11.4g}" if FASTFF in line.losses else f"{'-':>11}", flush=True)
         for name in line.astray:
             print(f"    {name} ended with a loss of {line.losses[name]:.4g}, numpy with {line.losses['numpy']:.4g}")
         for name, note in line.notes.items():
