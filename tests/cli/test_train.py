@@ -166,10 +166,12 @@ def test_ctrl_c_keeps_the_last_complete_epoch(folder):
         "Trainer.fit = told\n"
         "sys.exit(run(['train', '--epochs', '1000000', '--hidden', '16']))\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "begun\n"
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
     assert process.returncode == 130
     assert "of 1000000, interrupted" in out
     assert "the last complete one" in err
