@@ -54,10 +54,18 @@ class Process:
         The folder of its compiled code.
     clock : {"wall", "cpu"}
         What it reads.
+    confined : bool
+        Whether it gets as many cores as threads, so that no library takes more than it was told.
     """
 
     def __init__(
-        self, impl: str, threads: int, path: str | None = None, cache: str | None = None, clock: str = "wall"
+        self,
+        impl: str,
+        threads: int,
+        path: str | None = None,
+        cache: str | None = None,
+        clock: str = "wall",
+        confined: bool = False,
     ) -> None:
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115
         environment = conditions.environment(threads)
@@ -66,7 +74,7 @@ class Process:
         if cache is not None:
             environment["NUMBA_CACHE_DIR"] = cache
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("worker.py")), impl, str(threads), clock],
+            [sys.executable, str(Path(__file__).with_name("worker.py")), impl, str(threads), clock, str(int(confined))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
@@ -148,7 +156,7 @@ def rounds(processes: Mapping[str, Any], case: Case, most: int = ROUNDS, seconds
 
 def compare(cases: Iterable[Case], implementations: Sequence[str], threads: int = 1) -> dict[tuple[str, ...], Any]:
     """Time cases by all implementations and the processor's peak, with processes that live as long as all cases."""
-    processes = {impl: Process(impl, threads) for impl in (*implementations, "peak")}
+    processes = {impl: Process(impl, threads, confined=True) for impl in (*implementations, "peak")}
     try:
         return {case.key: rounds(processes, case) for case in cases}
     finally:

@@ -113,8 +113,10 @@ def answer(worker: Worker | Peak, order: list[Any]) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def main(impl: str, threads: str, clock: str = "wall") -> None:
+def main(impl: str, threads: str, clock: str = "wall", confined: str = "0") -> None:
     """Answer orders until there are no more."""
+    if confined == "1" and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads)])
     # libraries may print: what they print must not be taken for an answer
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
