@@ -538,7 +538,7 @@ def test_python_runs_meanwhile(engine_room):
     """The GIL is released: another thread goes on while one is training."""
     engine_room(threads=1)
     plan, start = network((100, 130, 100), "tanh")
-    job = plan, start, *data(plan, 60, SquaredError()), SquaredError(), SGD(1e-6), 60, 2000
+    job = plan, start, *data(plan, 60, SquaredError()), SquaredError(), SGD(1e-6), 60, 6000
     turns, training = 0, threading.Thread(target=Run, args=job)
     training.start()
     while training.is_alive():
