@@ -56,7 +56,7 @@ class Engine:
     def __init__(self, plan: Plan, loss: Any, optimizer: Any, rows: int) -> None:
         self.plan, self.loss_object, self.optimizer, self.rows = plan, loss, optimizer, rows
         self.t = 0
-        self._layout = Layout.of(plan, rows)
+        self._layout = Layout.of(plan, rows, optimizer.n_states)
         # the rows of the optimizer's state are not padded
         self._in_place = not self._layout.panels and optimizer.n_states == 0
         self.state = np.zeros(optimizer.n_states * self._layout.n_bytes // plan.dtype.itemsize, plan.dtype)

@@ -29,7 +29,8 @@ SLIM = 64
 CHUNK_BYTES = 80 << 20
 #: Rows of a step from which weights are kept in panels while training.
 PANEL_ROWS = 24
-#: Bytes of weights up to which they are: a copy of them, and one of their transposes.
+#: Bytes of parameters and optimizer state up to which they are: panels are a copy of the weights, their transposes one
+#: more, and a fit has three times the parameters and 64 MB for all it needs.
 PANEL_LIMIT = 16 << 20
 
 
@@ -55,10 +56,10 @@ class Layout:
         return sum(self.weight_bytes) + sum(self.bias_bytes)
 
     @classmethod
-    def of(cls, plan: Plan, rows: int) -> Layout:
-        """The layout for steps of so many rows."""
+    def of(cls, plan: Plan, rows: int, n_states: int) -> Layout:
+        """The layout for steps of so many rows, and a rule with so many arrays of state."""
         size = plan.dtype.itemsize
-        panels = rows >= PANEL_ROWS and plan.n_parameters * size <= PANEL_LIMIT
+        panels = rows >= PANEL_ROWS and plan.n_parameters * size * (1 + n_states) <= PANEL_LIMIT
         pairs = list(zip(plan.sizes, plan.sizes[1:], strict=False))
         weights = [
             inputs * (panel_count(width, size) * PANEL_BYTES if panels else width * size) for inputs, width in pairs
