@@ -58,7 +58,7 @@ def start(package, **more):
 
 
 def result(process):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     assert not err.strip()
     return out.strip()

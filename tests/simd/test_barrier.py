@@ -70,7 +70,7 @@ def together(threads, call):
     for thread in team:
         thread.start()
     for thread in team:
-        thread.join(60)
+        thread.join(600)
     return results
 
 

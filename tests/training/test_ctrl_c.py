@@ -42,7 +42,7 @@ def test_ctrl_c():
     try:
         assert child.stdout.readline() == "training\n", child.stderr.read()
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=300)
+        out, err = child.communicate(timeout=900)
     finally:
         child.kill()
         child.communicate()
