@@ -85,9 +85,11 @@ class Compared(_Family):
         super().__init_subclass__()
         if not hasattr(cls, "family"):
             return
+        own_two = ("numpy", "fastff")
         for name, impls in (
             ("track_speedup_over_numpy", IMPLEMENTATIONS[1:]),
-            ("track_part_of_peak", ("numpy", "fastff")),
+            ("track_gflops", own_two),
+            ("track_part_of_peak", own_two),
         ):
             method = getattr(cls, name, None)
             if method is not None:

@@ -51,16 +51,20 @@ class Worker:
             torch.set_num_threads(threads)
 
     def prepare(self, family: str, name: str, params: dict[str, str]) -> None:
-        """Check the answer, warm up, and find out how many runs a sample takes."""
+        """Check the answer and warm up."""
         from benchmarks import registry
 
         self.run = registry.find(family, name).prepare(self.impl, **params)
-        seconds = self._time(1)
-        self.number = max(1, math.ceil(SAMPLE_SECONDS / max(seconds, 1e-9)))
-        self.samples = SAMPLES if seconds * self.number < 10 * SAMPLE_SECONDS else 1
+        self.number = 0
 
     def go(self) -> float:
-        """Return the seconds of one run: the least of a few samples, one where a run takes long."""
+        """Return the seconds of one run: the least of a few samples of several runs, or of one where it takes long."""
+        if self.number == 0:
+            seconds = self._time(1)
+            self.number = max(1, math.ceil(SAMPLE_SECONDS / max(seconds, 1e-9)))
+            self.samples = SAMPLES if seconds < 10 * SAMPLE_SECONDS else 1
+            if self.samples == 1:
+                return seconds
         return min(self._time(self.number) for _ in range(self.samples)) / self.number
 
     def _time(self, number: int) -> float:
