@@ -26,6 +26,7 @@ class Import:
 
     params = (("numpy", "fastff", "sklearn", "torch", "jax"),)
     param_names = ("impl",)
+    number, warmup_time = 1, 0.0
     repeat = (2, 5, 10.0)
     statements: ClassVar[dict[str, str]] = {
         "numpy": "import numpy",
@@ -51,8 +52,9 @@ class Compile:
     params = (("float32", "float64"),)
     param_names = ("dtype",)
     timeout = 600
+    # each sample is the first of its cache
+    number, warmup_time, rounds = 1, 0.0, 1
     repeat = (1, 3, 10.0)
-    rounds = 1
 
     def setup(self, dtype: str) -> None:
         self.full = tempfile.mkdtemp()

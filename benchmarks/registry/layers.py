@@ -10,6 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from fastff import reference
+from fastff.ops.losses import SquaredError
+from fastff.optim import SGD
+from fastff.reference import Plan
+
 from .entry import Entry, Inputs, Work
 
 # (rows, in, out): the first layers of the 1000-100-10 network and of MNIST classifiers, and a wide layer
@@ -55,12 +60,51 @@ def _tolerance(terms: str) -> Callable[[Inputs, str], float]:
     return tolerance
 
 
-def _doubles(i: Inputs) -> Any:
-    return (i[name].astype(np.float64) for name in ("x", "weight", "bias", "grad_output"))
+def _doubles(i: Inputs) -> list[np.ndarray]:
+    return [i[name].astype(np.float64) for name in ("x", "weight", "bias", "grad_output")]
 
 
-def _expect(formula: Callable[..., np.ndarray]) -> Callable[[Inputs, str], list[np.ndarray]]:
-    return lambda i, impl: [formula(*_doubles(i), i["learning_rate"])]
+def _layer(i: Inputs, activation: str = "identity") -> tuple[Plan, np.ndarray]:
+    _, weight, bias, _ = _doubles(i)
+    return Plan(weight.shape, (activation,), True), np.concatenate([weight.ravel(), bias])
+
+
+def _gradient(plan: Plan, parameters: np.ndarray, x: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
+    """Return the gradient by the parameters of a loss that has the stated gradient by the outputs."""
+    # half a squared error's is the difference
+    y = reference.predict(plan, parameters, x) - grad_output
+    return reference.loss_and_gradient(plan, parameters, x, y, SquaredError("sum", 0.5))[1]
+
+
+def _forward(activation: str) -> Callable[[Inputs, str], list[np.ndarray]]:
+    return lambda i, impl: [reference.predict(*_layer(i, activation), _doubles(i)[0])]
+
+
+def _weight_gradient(i: Inputs, impl: str) -> list[np.ndarray]:
+    plan, parameters = _layer(i)
+    x, _, _, grad_output = _doubles(i)
+    return reference.split(plan, _gradient(plan, parameters, x, grad_output))[0]
+
+
+def _relu_backward(i: Inputs, impl: str) -> list[np.ndarray]:
+    # behind rows of the unit matrix, a hidden layer's logits are the first weights, and so are their gradients
+    x, weight, _, grad_output = _doubles(i)
+    plan = Plan((len(x), *weight.shape), ("relu", "identity"), False)
+    parameters = np.concatenate([x.ravel(), weight.ravel()])
+    return reference.split(plan, _gradient(plan, parameters, np.eye(len(x)), grad_output))[0][:1]
+
+
+def _updated(part: int) -> Callable[[Inputs, str], list[np.ndarray]]:
+    """The weights (0) or the biases (1) after a step of gradient descent."""
+
+    def expected(i: Inputs, impl: str) -> list[np.ndarray]:
+        plan, parameters = _layer(i)
+        x, _, _, grad_output = _doubles(i)
+        gradient = _gradient(plan, parameters, x, grad_output)
+        reference.update(SGD(i["learning_rate"]), parameters, gradient, np.empty((0, parameters.size)), 1)
+        return reference.split(plan, parameters)[part]
+
+    return expected
 
 
 def _numpy(result: str, run: Callable[[Inputs], object]) -> Callable[[Inputs], Work]:
@@ -153,7 +197,7 @@ ENTRIES = [
             "torch": _torch("forward", lambda torch, t: torch.addmm(t["bias"], t["x"], t["weight"], out=t["forward"])),
             "jax": _jax("forward", lambda x, w, b: x @ w + b, "x", "weight", "bias"),
         },
-        _expect(lambda x, w, b, g, rate: x @ w + b),
+        _forward("identity"),
         _tolerance("in"),
         _operations,
         ("linear",),
@@ -172,7 +216,7 @@ ENTRIES = [
             "torch": _torch("gradient", lambda torch, t: torch.mm(t["x"].t(), t["grad_output"], out=t["gradient"])),
             "jax": _jax("gradient", lambda x, g: x.T @ g, "x", "grad_output"),
         },
-        _expect(lambda x, w, b, g, rate: x.T @ g),
+        _weight_gradient,
         _tolerance("batch"),
         _operations,
         ("weight_gradient",),
@@ -193,7 +237,7 @@ ENTRIES = [
             ),
             "jax": _jax("forward", lambda x, w, b: (x @ w + b).clip(0), "x", "weight", "bias"),
         },
-        _expect(lambda x, w, b, g, rate: np.maximum(x @ w + b, 0)),
+        _forward("relu"),
         _tolerance("in"),
         _operations,
         ("linear_relu",),
@@ -215,7 +259,7 @@ ENTRIES = [
             ),
             "jax": _jax("backward", lambda g, w, h: (g @ w.T) * (h > 0), "grad_output", "weight", "x"),
         },
-        _expect(lambda x, w, b, g, rate: (g @ w.T) * (x > 0)),
+        _relu_backward,
         _tolerance("out"),
         _operations,
         ("relu_backward",),
@@ -244,7 +288,7 @@ ENTRIES = [
                 in_place=True,
             ),
         },
-        _expect(lambda x, w, b, g, rate: w - rate * (x.T @ g)),
+        _updated(0),
         _tolerance("batch"),
         _operations,
         ("sgd_step",),
@@ -265,7 +309,7 @@ ENTRIES = [
                 "bias", lambda b, g, rate: b - rate * g.sum(0), "bias", "grad_output", "learning_rate", in_place=True
             ),
         },
-        _expect(lambda x, w, b, g, rate: b - rate * g.sum(axis=0)),
+        _updated(1),
         _tolerance("batch"),
         # one multiply-add a number
         lambda shape, dtype: _operations(shape, dtype) / int(shape.split("x")[1]),

@@ -9,6 +9,7 @@ import pytest
 import fastff as ff
 from benchmarks import registry
 from benchmarks.registry import activations, trainings
+from fastff.comparison import jobs
 from fastff.ops.activations import OUTPUTS
 from fastff.ops.losses import LOSSES
 
@@ -32,6 +33,12 @@ def test_every_loss_has_a_benchmark():
 def test_every_optimizer_has_a_benchmark():
     rules = {name for name in ff.optim.__all__ if hasattr(getattr(ff.optim, name), "n_states")}
     assert covered("optimizers") == rules - {"Optimizer"}
+
+
+def test_the_jobs_are_those_of_the_comparison():
+    assert list(trainings.JOBS) == list(jobs.JOBS)
+    for name, job in trainings.JOBS.items():
+        assert dataclasses.asdict(job).items() <= dataclasses.asdict(jobs.JOBS[name]).items(), name
 
 
 def test_every_benchmark_has_numpy_and_fastff_and_is_explained():
