@@ -9,6 +9,7 @@ import math
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class Recorded:
         The commit that was measured.
     date : int
         The commit's time, in milliseconds since 1970.
+    measured : int
+        When the last benchmark began, in the same way.
     machine : dict
         What asv knows of the machine.
     versions : str
@@ -43,6 +46,7 @@ class Recorded:
     path: Path
     commit: str
     date: int
+    measured: int
     machine: dict[str, Any]
     versions: str = ""
     values: dict[str, dict[Key, float]] = field(default_factory=dict)
@@ -56,10 +60,10 @@ def read(path: Path) -> Recorded:
     """Read a result file of asv."""
     data = json.loads(path.read_text(encoding="utf-8"))
     machine = json.loads((path.parent / "machine.json").read_text(encoding="utf-8"))
-    columns = data["result_columns"]
-    result = Recorded(path, data["commit_hash"], data["date"], machine, _versions(path))
-    for name, row in data["results"].items():
-        cells = dict(zip(columns, row))
+    rows = {name: dict(zip(data["result_columns"], row)) for name, row in data["results"].items()}
+    measured = max((cells.get("started_at") or 0 for cells in rows.values()), default=0)
+    result = Recorded(path, data["commit_hash"], data["date"], measured, machine, _versions(path))
+    for name, cells in rows.items():
         names = cells.get("params") or []
         # asv keeps parameters as they would be written in Python
         grid = itertools.product(*([str(ast.literal_eval(value)) for value in values] for values in names))
@@ -106,11 +110,9 @@ def short_hash(commit: str) -> str:
     return commit[:8]
 
 
-def commit_day(recorded: Recorded) -> str:
-    """Return the day of the commit that was measured."""
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(recorded.date / 1000, UTC).date().isoformat()
+def day(milliseconds: int) -> str:
+    """Return the day of a time."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).date().isoformat()
 
 
 def note_versions(path: Path, python: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote
 
-from ..recorded import Recorded, commit_day, short_hash
+from ..recorded import Recorded, day, short_hash
 from ..registry import LABELS
 from ..summary import GROUPS, NAMES, Line, implementations, lines, metric, times
 
@@ -70,8 +70,8 @@ def _machine(history: Sequence[Recorded]) -> str:
     groups = "".join(_group(family, history) for family in GROUPS)
     return (
         f'<section id="{escape(machine["machine"])}">'
-        f"<p>Measured on <b>{escape(machine['machine'])}</b> ({escape(about)}), "
-        f"commit {short_hash(newest.commit)} of {commit_day(newest)}. {escape(newest.versions)}</p>{groups}</section>"
+        f"<p>Measured on {day(newest.measured)} on <b>{escape(machine['machine'])}</b> ({escape(about)}), "
+        f"commit {short_hash(newest.commit)}. {escape(newest.versions)}</p>{groups}</section>"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..quality import DATA
-from ..recorded import RESULTS, Recorded, commit_day, geometric_mean, read, short_hash
+from ..recorded import RESULTS, Recorded, day, geometric_mean, read, short_hash
 from ..registry import of_family
 from ..summary import (
     GROUPS,
@@ -59,7 +59,7 @@ def document(recorded: Recorded, root: Path) -> str:
         "# Benchmarks\n",
         source(recorded),
         "<!-- written by: python -m benchmarks.report -->\n",
-        f"Measured on {_machine(recorded)}, commit {short_hash(recorded.commit)} of {commit_day(recorded)}.",
+        f"Measured on {day(recorded.measured)} on {_machine(recorded)}, commit {short_hash(recorded.commit)}.",
         f"{recorded.versions}.\n" if recorded.versions else "",
         "Every implementation is timed in a process of its own, turn about, and its answer is checked against the "
         "definition first. NumPy is at its best: its BLAS chooses its kernels itself, and memory it frees stays with "
@@ -96,8 +96,8 @@ def _readme_part(recorded: Recorded) -> str:
             *table,
             f"Over all {len(best)} trainings of the comparison (16 jobs, one and two threads), fastff is "
             f"{times(geometric_mean(best))} as fast as the fastest of the others; {sum(b > 1 for b in best)} times it "
-            f"is the fastest itself. Measured on {_machine(recorded)}; everything, and how: "
-            "[docs/benchmarks.md](docs/benchmarks.md).\n",
+            f"is the fastest itself. Measured on {day(recorded.measured)} on {_machine(recorded)}; "
+            "everything, and how: [docs/benchmarks.md](docs/benchmarks.md).\n",
             "![Speedup over NumPy of 16 trainings](docs/figures/trainings.png)",
         ]
     )

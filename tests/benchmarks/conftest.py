@@ -19,7 +19,8 @@ def _benchmark(family, metric, impls):
     cells = list(itertools.product(*grid.values()))
     values = [SPEEDUP[cell[-1]] * (1 + len(cell[0]) / 100) for cell in cells]
     values[0] = None  # as where something failed
-    return f"{family}.Comparison.track_{metric}", [values, [[repr(v) for v in values] for values in grid.values()]]
+    params = [[repr(v) for v in values] for values in grid.values()]
+    return f"{family}.Comparison.track_{metric}", [values, params, 1_720_000_000_000]
 
 
 @pytest.fixture
@@ -35,7 +36,12 @@ def results(tmp_path):
             for family in registry.LABELS
             for metric in ("speedup_over_numpy", "seconds", "gflops", "part_of_peak")
         )
-        data = {"commit_hash": commit, "date": date, "result_columns": ["result", "params"], "results": found}
+        data = {
+            "commit_hash": commit,
+            "date": date,
+            "result_columns": ["result", "params", "started_at"],
+            "results": found,
+        }
         name = f"{commit[:8]}-virtualenv-py3.11.json"
         (folder / name).write_text(json.dumps(data))
         lines.append(f"{name}: Python 3.11, numpy 2")

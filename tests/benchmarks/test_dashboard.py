@@ -124,7 +124,7 @@ def repository(results, tmp_path):
         (copy / "README.md").write_text(str(number))
         data = json.loads(path.read_text())
         data["commit_hash"] = commit(copy, f"number {number}", f"2024-01-0{number + 1}T12:00:00")
-        for name, (_, params) in data["results"].items():
+        for name, (_, params, _) in data["results"].items():
             labels = [registry.LABELS[name.partition(".")[0]], *map(str, range(len(params) - 2)), "impl"]
             descriptions[name] = {
                 "name": name, "code": "", "version": "1", "type": "track", "unit": "x", "params": params,

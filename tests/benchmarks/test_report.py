@@ -28,6 +28,7 @@ def test_pages_are_made_from_results(results, tmp_path):
     assert "old" not in readme
     assert readme.endswith("<!-- figures -->\nrest\n")
     assert "machine/bbbbbbbb-virtualenv-py3.11.json" in document
+    assert "Measured on 2024-07-03 on machine" in document
     assert "3.2x" in document
     assert pages.named_results(readme, results).path == pages.named_results(document, results).path
     write(tmp_path, results)
