@@ -12,6 +12,8 @@ from rich.table import Table
 
 from .terminal import duration
 
+NOT_KEPT = "not kept, as no folder for it may be written"
+
 
 def info() -> None:
     """What fastff sees of this machine: CPU, vectors, register tile, threads, cache."""
@@ -51,7 +53,9 @@ def warmup() -> None:
         total, count = total + seconds, count + 1
         if seconds > 0.1:
             print(f"{name} ({dtype}): {duration(seconds)}")
-    print(f"{count} functions ready in {duration(total)}; kept in {os.path.commonpath(_cache_folders())}")
+    folders = _cache_folders()
+    kept = f"kept in {os.path.commonpath(folders)}" if folders else f"{NOT_KEPT}, and compiled anew in each process"
+    print(f"{count} functions ready in {duration(total)}; {kept}")
 
 
 def processor_name() -> str:
@@ -67,14 +71,20 @@ def processor_name() -> str:
 
 
 def _cache_folders() -> list[Path]:
-    """Return where numba keeps each module's machine code: beside it, or where NUMBA_CACHE_DIR or its rules say."""
+    """Return where numba keeps each module's machine code: beside it, or where NUMBA_CACHE_DIR or its rules say.
+
+    None at all where no folder may be written.
+    """
     from .. import _jit, kernels, training  # noqa: F401 (importing them makes their units known)
 
-    return sorted({Path(_jit.PackageCache(unit.function).cache_path) for unit in _jit._units.values()})
+    paths = {_jit.cache_for(unit.function).cache_path for unit in _jit._units.values()}
+    return sorted(Path(path) for path in paths if path is not None)
 
 
 def _cache() -> str:
     folders = _cache_folders()
+    if not folders:
+        return f"{NOT_KEPT}: set NUMBA_CACHE_DIR to one"
     size = sum(file.stat().st_size for folder in folders if folder.is_dir() for file in folder.glob("*.nb[ci]"))
     set_by = ", set by NUMBA_CACHE_DIR" if os.environ.get("NUMBA_CACHE_DIR") else ""
     return f"{os.path.commonpath(folders)} ({size / 1e6:.1f} MB{set_by})"

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import fastff
+from fastff import _jit
 from fastff.cli import run
 
 
@@ -11,6 +12,16 @@ def test_info(capsys):
     names = ["fastff", "Python", "numba", "CPU", "compiled for", "vectors", "register tile", "data caches", "threads"]
     for name in [*names, "compiled code"]:
         assert any(line.startswith(name) for line in lines), name
+
+
+def test_info_where_no_folder_may_be_written(capsys, monkeypatch):
+    def nowhere(function):
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr(_jit, "PackageCache", nowhere)
+    assert run(["info"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "compiled code" in line)
+    assert "not kept, as no folder for it may be written: set NUMBA_CACHE_DIR to one" in line
 
 
 def test_version(capsys):
