@@ -12,7 +12,7 @@ from typing import Any
 from fastff._cpu import ROW
 from fastff._jit import unit
 from fastff.simd.memory import number, size_of
-from fastff.simd.tile import MAX_ROWS, MAX_VECTORS, ROW_VECTORS, tile
+from fastff.simd.tile import MAX_ROWS, MAX_VECTORS, ROW_VECTORS, row_tile, tile
 
 VECTOR_BYTES = ROW.vector_bytes
 #: Bytes of a row of a panel: as many columns as the widest tile has.
@@ -78,30 +78,29 @@ def product(
         for j in range(0, n, lanes * ROW_VECTORS):
             columns = min(lanes * ROW_VECTORS, n - j)
             from_start = start + j * size if start != 0 else 0
-            tile(
-                1,
+            row_tile(
                 (columns + lanes - 1) // lanes,
                 columns,
                 k,
                 a,
-                a_row,
                 a_step,
                 b + j * size,
                 b_step,
                 from_start,
-                0,
                 c + j * size,
-                0,
                 scale,
                 lowest,
             )
         return 0
+    # while a panel is used, each of its tiles asks for a part of the next: its first tile would wait for memory
+    ahead_step = (PANEL_BYTES + tiles - 1) // tiles if b_panel > PANEL_BYTES else 0
     panel = 0
     for j in range(0, n, lanes * MAX_VECTORS):
         columns = min(lanes * MAX_VECTORS, n - j)
         vectors = 1 if columns <= lanes else 2
         from_start = start + j * size if start != 0 else 0
         from_a, from_c, from_b = a, c + panel * c_panel, b + panel * b_panel
+        ahead = from_b + b_panel if j + columns < n else b
         for t in range(tiles):
             rows = height + 1 if t < taller else height
             tile(
@@ -118,9 +117,12 @@ def product(
                 start_row,
                 from_c,
                 c_row,
+                ahead,
+                ahead_step,
                 scale,
                 lowest,
             )
+            ahead += k * ahead_step
             from_a += a_tile if a_tile != 0 else rows * a_row
             from_c += rows * c_row
             if start != 0:

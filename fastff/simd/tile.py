@@ -45,6 +45,8 @@ def _tile_twin(
     start_row: int,
     c: int,
     c_row: int,
+    ahead: int,
+    ahead_step: int,
     alpha: Any,
     floor: Any,
 ) -> None:
@@ -95,8 +97,9 @@ class _Tile:
         done = builder.append_basic_block("done")
         builder.cbranch(builder.icmp_signed(">", x["depth"], I64(0)), loop, done)
         builder.position_at_end(loop)
-        left, a, b = builder.phi(I64), builder.phi(I64), builder.phi(I64)
+        left, a, b, ahead = (builder.phi(I64) for _ in range(4))
         sums = [[builder.phi(v.type) for _ in range(self.vectors)] for _ in range(self.rows)]
+        v.prefetch(ahead)
         b_vectors = [v.load(builder.add(b, I64(j * step)), masks[j]) for j in range(self.vectors)]
         after = []
         for offset, row in zip(offsets, sums, strict=True):
@@ -113,6 +116,7 @@ class _Tile:
             (left, x["depth"], following),
             (a, x["a"], builder.add(a, x["a_step"])),
             (b, x["b"], builder.add(b, x["b_step"])),
+            (ahead, x["ahead"], builder.add(ahead, x["ahead_step"])),
         ):
             phi.add_incoming(first, entry)
             phi.add_incoming(then, loop)
@@ -175,9 +179,42 @@ _NAMES = (
     "start_row",
     "c",
     "c_row",
+    "ahead",
+    "ahead_step",
     "alpha",
     "floor",
 )
+
+
+def _emit(builder: ir.IRBuilder, alpha: Any, values: dict[str, ir.Value], shapes: list[tuple[int, int]]) -> None:
+    """Emit tiles of the given heights and widths in vectors, and the switch between them."""
+    v, x = Vectors(builder, alpha), values
+    zeros_name = f"fastff.zeros.{v.suffix}"
+    zeros = builder.module.globals.get(zeros_name)
+    if zeros is None:
+        kind = ir.ArrayType(v.type, ROW_VECTORS)
+        zeros = ir.GlobalVariable(builder.module, kind, zeros_name)
+        zeros.linkage, zeros.global_constant, zeros.initializer = "internal", True, ir.Constant(kind, None)
+    x["start"] = builder.select(builder.icmp_signed("==", x["start"], I64(0)), builder.ptrtoint(zeros, I64), x["start"])
+    leave = builder.append_basic_block("leave")
+    full = builder.icmp_signed("==", x["columns"], builder.mul(x["vectors"], I64(v.width)))
+    switch = builder.switch(builder.add(builder.mul(x["vectors"], I64(MAX_ROWS)), x["rows"]), leave)
+    for r, n in shapes:
+        block = builder.append_basic_block(f"tile.{r}x{n}")
+        switch.add_case(I64(n * MAX_ROWS + r), block)
+        builder.position_at_end(block)
+        # A masked load takes a slot of the multiply-adds, and where masks are not free, much more: only the last
+        # columns pay for one. Narrow tiles are mostly last columns, so where masks are cheap they have no second form.
+        if ROW.masked and n != MAX_VECTORS:
+            _Tile(v, r, n, True, x).emit(leave)
+            continue
+        whole, edge = builder.append_basic_block("whole"), builder.append_basic_block("edge")
+        builder.cbranch(full, whole, edge)
+        builder.position_at_end(whole)
+        _Tile(v, r, n, False, x).emit(leave)
+        builder.position_at_end(edge)
+        _Tile(v, r, n, True, x).emit(leave)
+    builder.position_at_end(leave)
 
 
 @intrinsic(_tile_twin)
@@ -196,15 +233,17 @@ def tile(
     start_row: Any,
     c: Any,
     c_row: Any,
+    ahead: Any,
+    ahead_step: Any,
     alpha: Any,
     floor: Any,
 ) -> Any:
-    """One register tile: up to MAX_ROWS rows of one or two vectors, or one row of up to ROW_VECTORS.
+    """One register tile of up to MAX_ROWS rows and MAX_VECTORS vectors.
 
     Parameters
     ----------
     rows, vectors : int
-        Height, and width in vectors; a tile wider than two vectors has one row.
+        Height, and width in vectors.
     columns : int
         Valid columns, more than ``(vectors - 1) * lanes``; operands are neither read nor written beyond them.
     depth : int
@@ -217,52 +256,62 @@ def tile(
         Address of what the sum starts from, bytes from row to row; address 0 is zero. *Read.*
     c, c_row : int
         The result. *Written*, or *updated* where alpha is not 0.
+    ahead, ahead_step : int
+        Address of what is wanted next, and bytes from term to term: a line is asked for at each. *Neither read nor
+        written*, so it need not be valid.
     alpha, floor : float
         See the module's equation; their dtype is the product's.
     """
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        v = Vectors(builder, alpha)
-        x = dict(zip(_NAMES, values, strict=True))
-        zeros_name = f"fastff.zeros.{v.suffix}"
-        zeros = builder.module.globals.get(zeros_name)
-        if zeros is None:
-            kind = ir.ArrayType(v.type, ROW_VECTORS)
-            zeros = ir.GlobalVariable(builder.module, kind, zeros_name)
-            zeros.linkage, zeros.global_constant, zeros.initializer = "internal", True, ir.Constant(kind, None)
-        x["start"] = builder.select(
-            builder.icmp_signed("==", x["start"], I64(0)), builder.ptrtoint(zeros, I64), x["start"]
-        )
-        leave = builder.append_basic_block("leave")
         shapes = [(r, n) for n in range(1, MAX_VECTORS + 1) for r in range(1, MAX_ROWS + 1)]
-        single = [(1, n) for n in range(MAX_VECTORS + 1, ROW_VECTORS + 1)]
-        index = builder.add(
-            builder.mul(builder.sub(x["vectors"], I64(1)), I64(MAX_ROWS)), builder.sub(x["rows"], I64(1))
-        )
-        full = None if ROW.masked else builder.icmp_signed("==", x["columns"], builder.mul(x["vectors"], I64(v.width)))
-        # wide tiles of one row follow the others
-        index = builder.select(
-            builder.icmp_signed(">", x["vectors"], I64(MAX_VECTORS)),
-            builder.add(x["vectors"], I64(len(shapes) - MAX_VECTORS - 1)),
-            index,
-        )
-        switch = builder.switch(index, leave)
-        for case, (r, n) in enumerate(shapes + single):
-            block = builder.append_basic_block(f"tile.{r}x{n}")
-            switch.add_case(I64(case), block)
-            builder.position_at_end(block)
-            if full is None:
-                _Tile(v, r, n, True, x).emit(leave)
-                continue
-            # where masks cost, only the last columns pay for them
-            whole, edge = builder.append_basic_block("whole"), builder.append_basic_block("edge")
-            builder.cbranch(full, whole, edge)
-            builder.position_at_end(whole)
-            _Tile(v, r, n, False, x).emit(leave)
-            builder.position_at_end(edge)
-            _Tile(v, r, n, True, x).emit(leave)
-        builder.position_at_end(leave)
+        _emit(builder, alpha, dict(zip(_NAMES, values, strict=True)), shapes)
         return context.get_dummy_value()
 
     i = types.int64
-    return types.void(*[i] * 13, alpha, floor), codegen
+    return types.void(*[i] * 15, alpha, floor), codegen
+
+
+def _row_tile_twin(
+    vectors: int,
+    columns: int,
+    depth: int,
+    a: int,
+    a_step: int,
+    b: int,
+    b_step: int,
+    start: int,
+    c: int,
+    alpha: Any,
+    floor: Any,
+) -> None:
+    _tile_twin(1, vectors, columns, depth, a, 0, a_step, b, b_step, start, 0, c, 0, 0, 0, alpha, floor)
+
+
+@intrinsic(_row_tile_twin)
+def row_tile(
+    typing_context: Any,
+    vectors: Any,
+    columns: Any,
+    depth: Any,
+    a: Any,
+    a_step: Any,
+    b: Any,
+    b_step: Any,
+    start: Any,
+    c: Any,
+    alpha: Any,
+    floor: Any,
+) -> Any:
+    """A tile of one row of up to ROW_VECTORS vectors; parameters as those of `tile`."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        vectors, columns, depth, a, a_step, b, b_step, start, c, *scalars = values
+        zero = I64(0)
+        full = (I64(1), vectors, columns, depth, a, zero, a_step, b, b_step, start, zero, c, zero, b, zero, *scalars)
+        shapes = [(1, n) for n in range(1, ROW_VECTORS + 1)]
+        _emit(builder, alpha, dict(zip(_NAMES, full, strict=True)), shapes)
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(*[i] * 9, alpha, floor), codegen
