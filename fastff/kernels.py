@@ -1,8 +1,9 @@
 """The fused operations, from Python and from a user's own ``@njit`` code.
 
 Arrays are float32 or float64, all of one dtype. C-contiguous arrays are used as they are; from Python any strides are
-accepted, at the price of a copy, and inputs are never changed. Inside ``@njit`` code arrays must be C-contiguous. One
-thread computes; the GIL is released meanwhile. A NaN in an operand shows in the result, ReLU included.
+accepted, at the price of a copy, and inputs are never changed; the mask of a masked array is not looked at. Inside
+``@njit`` code arrays must be C-contiguous. One thread computes; the GIL is released meanwhile. A NaN in an operand
+shows in the result, ReLU included.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba.core.errors import NumbaError
 from numba.extending import overload, register_jitable
 
 from fastff._jit import invoke, present_stamp, stamp_number
@@ -113,10 +115,17 @@ def _weight_gradient(x: Any, grad_output: Any, out: Any) -> bool:
 
 @register_jitable
 def _sgd_step(weight: Any, x: Any, grad_output: Any, learning_rate: Any) -> bool:
-    k, m = x.shape
-    if learning_rate == 0.0:
-        return grad_output.shape[0] == k and weight.shape[0] == m and weight.shape[1] == grad_output.shape[1]
-    return _gradient(x, grad_output, weight, learning_rate)
+    rate = weight.dtype.type(learning_rate)
+    if rate != 0:
+        return _gradient(x, grad_output, weight, learning_rate)
+    # to a product, a factor of 0 means to write; and 0 times NaN is NaN
+    gradient = np.empty_like(weight)
+    if not (_apart(weight, x) and _apart(weight, grad_output) and _gradient(x, grad_output, gradient, 0.0)):
+        return False
+    for i in range(weight.shape[0]):
+        for j in range(weight.shape[1]):
+            weight[i, j] -= rate * gradient[i, j]
+    return True
 
 
 @register_jitable
@@ -153,38 +162,49 @@ def _gradient(x: Any, grad_output: Any, out: Any, rate: Any) -> bool:
 
 @register_jitable
 def _sgd_step_bias(bias: Any, grad_output: Any, learning_rate: Any) -> bool:
-    k, n = grad_output.shape
-    if bias.shape[0] != n or not _apart(bias, grad_output):
+    if bias.shape[0] != grad_output.shape[1] or not _apart(bias, grad_output):
         return False
-    if learning_rate != 0.0:
-        size = bias.itemsize
-        one = np.ones(1, bias.dtype)
-        # a sum of rows is a product with a row of ones, which is one number read again and again
-        invoke(
-            product,
-            bias.dtype.type(0),
-            (
-                1,
-                n,
-                k,
-                one.ctypes.data,
-                0,
-                0,
-                0,
-                grad_output.ctypes.data,
-                n * size,
-                PANEL_BYTES,
-                0,
-                0,
-                bias.ctypes.data,
-                n * size,
-                PANEL_BYTES,
-                -float(learning_rate),
-                -np.inf,
-            ),
-        )
-        return one.size == 1  # as above: it must outlive the call
+    rate = bias.dtype.type(learning_rate)
+    if rate != 0:
+        return _sum_rows(grad_output, bias, learning_rate)
+    # as in `_sgd_step`
+    gradient = np.empty_like(bias)
+    _sum_rows(grad_output, gradient, 0.0)
+    for j in range(bias.shape[0]):
+        bias[j] -= rate * gradient[j]
     return True
+
+
+@register_jitable
+def _sum_rows(rows: Any, out: Any, rate: Any) -> bool:
+    k, n = rows.shape
+    size = out.itemsize
+    one = np.ones(1, out.dtype)
+    # a sum of rows is a product with a row of ones, which is one number read again and again
+    invoke(
+        product,
+        out.dtype.type(0),
+        (
+            1,
+            n,
+            k,
+            one.ctypes.data,
+            0,
+            0,
+            0,
+            rows.ctypes.data,
+            n * size,
+            PANEL_BYTES,
+            0,
+            0,
+            out.ctypes.data,
+            n * size,
+            PANEL_BYTES,
+            -float(rate),
+            -np.inf,
+        ),
+    )
+    return one.size == 1  # a use behind the call, as above
 
 
 _LINEAR_SHAPES = {"x": ("batch", "in"), "weight": ("in", "out"), "bias": ("out",), "out": ("batch", "out")}
@@ -243,7 +263,13 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, out: np.n
     >>> out
     array([[ 1.5, -3. ]])
     """
-    _linear_entry(x, weight, bias, out)
+    try:
+        native = x.dtype.isnative and weight.dtype.isnative and out.dtype.isnative
+        fits = native and (bias is None or bias.dtype.isnative) and _linear_entry.compiled(x, weight, bias, out)
+    except (AttributeError, TypeError, NumbaError):
+        fits = False
+    if not fits:
+        _linear_entry.slowly(x, weight, bias, out)
 
 
 def linear_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, out: np.ndarray) -> None:
@@ -257,7 +283,13 @@ def linear_relu(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, out:
     >>> out
     array([[1.5, 0. ]])
     """
-    _linear_relu_entry(x, weight, bias, out)
+    try:
+        native = x.dtype.isnative and weight.dtype.isnative and out.dtype.isnative
+        fits = native and (bias is None or bias.dtype.isnative) and _linear_relu_entry.compiled(x, weight, bias, out)
+    except (AttributeError, TypeError, NumbaError):
+        fits = False
+    if not fits:
+        _linear_relu_entry.slowly(x, weight, bias, out)
 
 
 def relu_backward(grad_output: np.ndarray, weight: np.ndarray, hidden: np.ndarray, out: np.ndarray) -> None:
@@ -287,7 +319,14 @@ def relu_backward(grad_output: np.ndarray, weight: np.ndarray, hidden: np.ndarra
     >>> out
     array([[6., 0.]])
     """
-    _relu_backward_entry(grad_output, weight, hidden, out)
+    try:
+        native = grad_output.dtype.isnative and weight.dtype.isnative
+        native = native and hidden.dtype.isnative and out.dtype.isnative
+        fits = native and _relu_backward_entry.compiled(grad_output, weight, hidden, out)
+    except (AttributeError, TypeError, NumbaError):
+        fits = False
+    if not fits:
+        _relu_backward_entry.slowly(grad_output, weight, hidden, out)
 
 
 def weight_gradient(x: np.ndarray, grad_output: np.ndarray, out: np.ndarray) -> None:
@@ -316,7 +355,13 @@ def weight_gradient(x: np.ndarray, grad_output: np.ndarray, out: np.ndarray) -> 
     array([[31.],
            [42.]])
     """
-    _weight_gradient_entry(x, grad_output, out)
+    try:
+        native = x.dtype.isnative and grad_output.dtype.isnative and out.dtype.isnative
+        fits = native and _weight_gradient_entry.compiled(x, grad_output, out)
+    except (AttributeError, TypeError, NumbaError):
+        fits = False
+    if not fits:
+        _weight_gradient_entry.slowly(x, grad_output, out)
 
 
 def sgd_step(weight: np.ndarray, x: np.ndarray, grad_output: np.ndarray, learning_rate: float) -> None:
@@ -347,7 +392,13 @@ def sgd_step(weight: np.ndarray, x: np.ndarray, grad_output: np.ndarray, learnin
     array([[-4.],
            [-9.]])
     """
-    _sgd_step_entry(weight, x, grad_output, learning_rate)
+    try:
+        native = weight.dtype.isnative and x.dtype.isnative and grad_output.dtype.isnative
+        fits = native and _sgd_step_entry.compiled(weight, x, grad_output, learning_rate)
+    except (AttributeError, TypeError, NumbaError):
+        fits = False
+    if not fits:
+        _sgd_step_entry.slowly(weight, x, grad_output, learning_rate)
 
 
 def sgd_step_bias(bias: np.ndarray, grad_output: np.ndarray, learning_rate: float) -> None:
@@ -375,7 +426,16 @@ def sgd_step_bias(bias: np.ndarray, grad_output: np.ndarray, learning_rate: floa
     >>> bias
     array([-1.5])
     """
-    _sgd_step_bias_entry(bias, grad_output, learning_rate)
+    try:
+        fits = (
+            bias.dtype.isnative
+            and grad_output.dtype.isnative
+            and _sgd_step_bias_entry.compiled(bias, grad_output, learning_rate)
+        )
+    except (AttributeError, TypeError, NumbaError):
+        fits = False
+    if not fits:
+        _sgd_step_bias_entry.slowly(bias, grad_output, learning_rate)
 
 
 # The same kernels in compiled code: numba reads the arguments of an overload by name, so each is written out.

@@ -149,6 +149,7 @@ def layouts(array):
         "read-only": frozen,
         "unaligned": unaligned,
         "matrix": np.array(array, copy=True).view(np.matrix if array.ndim == 2 else np.ndarray),
+        "masked": np.ma.array(array, copy=True),
         "wider": np.concatenate([array, array], axis=-1)[..., : array.shape[-1]],
     }
 
@@ -314,6 +315,48 @@ def test_a_nan_in_any_operand_shows(name, dtype, batch):
         assert wanted.any()
         call(name, arrays)
         np.testing.assert_array_equal(np.isnan(arrays[kernel.written]), wanted, err_msg=key)
+
+
+@pytest.mark.portable
+@pytest.mark.parametrize("name", ["sgd_step", "sgd_step_bias"])
+@dtypes
+def test_a_rate_of_zero_shows_a_nan_and_changes_nothing_else(name, dtype):
+    """0 times NaN is NaN, as in NumPy; a rate that the dtype rounds to zero is no other."""
+    kernel = KERNELS[name]
+    for rate in (0.0, -0.0, 1e-50 if dtype == "float32" else 0.0):
+        arrays = kernel.arrays((33, 4, 3), dtype)
+        target, before = arrays[kernel.written], arrays[kernel.written].copy()
+        call(name, arrays, rate)
+        np.testing.assert_array_equal(target, before)
+        arrays["grad_output"][7, 1] = np.nan
+        call(name, arrays, rate)
+        wanted = np.zeros(before.shape, bool)
+        wanted[..., 1] = True
+        np.testing.assert_array_equal(np.isnan(target), wanted)
+        np.testing.assert_array_equal(target[~wanted], before[~wanted])
+        inside = arrays["grad_output"][:4] if target.ndim == 2 else arrays["grad_output"][0]
+        with pytest.raises(ValueError, match="must not overlap"):
+            call(name, {**arrays, kernel.written: inside}, rate)
+
+
+@pytest.mark.portable
+@names
+@dtypes
+def test_the_other_order_of_bytes_is_refused(name, dtype):
+    """Also after unaligned arrays were seen, which numba does not tell from it."""
+    kernel = KERNELS[name]
+    arrays = kernel.arrays((5, 4, 3), dtype)
+    for key in arrays:
+        call(name, {**arrays, key: layouts(arrays[key])["unaligned"]})
+    before = arrays[kernel.written].copy()
+    for key in arrays:
+        swapped = arrays[key].astype(arrays[key].dtype.newbyteorder())
+        with pytest.raises(TypeError, match=f"{name}: {key} must be float32 or float64, not "):
+            call(name, {**arrays, key: swapped})
+    swapped = {key: array.astype(array.dtype.newbyteorder()) for key, array in arrays.items()}
+    with pytest.raises(TypeError, match=f"{name}: .* must be float32 or float64, not "):
+        call(name, swapped)
+    np.testing.assert_array_equal(arrays[kernel.written], before)
 
 
 @pytest.mark.portable

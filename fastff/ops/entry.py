@@ -2,6 +2,9 @@
 
 A call whose arrays fit goes straight to numba's dispatcher, which knows them by their types. Any other call makes it
 raise, and only then is there time to look closer: to say what is wrong, or to bring arrays of other layouts into shape.
+
+One thing numba does not see: it remembers the type of an unaligned array by a fingerprint that does not hold the order
+of bytes, and from then on takes arrays of the other order for native ones. So kernels look at that themselves.
 """
 
 from __future__ import annotations
@@ -38,6 +41,11 @@ class Entry:
         The array that is written.
     optional : str
         An array that may be None.
+
+    Attributes
+    ----------
+    compiled : function
+        The kernel for native arrays of the layouts it is compiled for: as `core`. It raises TypeError for all others.
     """
 
     def __init__(
@@ -47,23 +55,14 @@ class Entry:
         self._numbers = core.__code__.co_varnames[len(shapes) : core.__code__.co_argcount]
         # a dispatcher that must not compile by itself, as it would for every other layout; without signatures it may
         # not say so
-        self._compiled: Any = _nothing
+        self.compiled: Any = _nothing
         self._dispatcher: Any = core
         if not DISABLED:
             self._dispatcher = njit(nogil=True, error_model="numpy")(core)
             self._dispatcher._cache = cache_for(core)
 
-    def __call__(self, *arguments: Any) -> None:
-        """Run the kernel, or raise what `check` raises before anything is written."""
-        try:
-            fits = self._compiled(*arguments)
-        except TypeError:
-            fits = False
-        if not fits:
-            self._slowly(arguments)
-
-    def _slowly(self, arguments: tuple[Any, ...]) -> None:
-        """Check everything, bring arrays into the compiled layout, compile for their dtype if that is to do."""
+    def slowly(self, *arguments: Any) -> None:
+        """Check everything, bring arrays into the compiled layout, compile for their dtype if that is to do; run."""
         arrays = dict(zip(self.shapes, arguments, strict=False))
         self.check(arrays)
         numbers = [self._number(*each) for each in zip(self._numbers, arguments[len(self.shapes) :], strict=True)]
@@ -106,7 +105,7 @@ class Entry:
                 self._dispatcher.disable_compile(False)
                 self._dispatcher.compile(signature)
                 self._dispatcher.disable_compile()
-                self._compiled = self._dispatcher
+                self.compiled = self._dispatcher
 
     def check(self, arrays: dict[str, Any]) -> None:
         """Raise TypeError or ValueError for the first array that does not fit: what it is, what it should be."""
