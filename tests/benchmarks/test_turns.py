@@ -39,6 +39,13 @@ def test_rounds_are_taken_in_turn():
     assert [name for word, name in log if word == "go"] == ["numpy", "fastff", "fastff", "numpy"] * 2
 
 
+def test_a_slow_peer_has_fewer_turns():
+    processes = {"numpy": Canned([1.0] * 3), "fastff": Canned([0.5] * 3), "sklearn": Canned([3.0])}
+    result = turns.rounds(processes, CASE, most=3, seconds=2.0)
+    assert result == {"numpy": [1.0] * 3, "fastff": [0.5] * 3, "sklearn": [3.0]}
+    assert turns.speedup(result, "sklearn") == pytest.approx(1 / 3)
+
+
 def test_a_machine_that_slows_down_does_not_change_a_speedup():
     noise = [1.0, 3.0, 1.5, 1.0, 8.0]
     result = {
