@@ -15,6 +15,7 @@ from fastff.network.plan import Plan
 from fastff.optim import SGD, Adam
 from fastff.training import frame as frame_
 from fastff.training.loop import run
+from fastff.training.relayout import converted
 from fastff.training.workspace import Layout, Workspace, panel_count
 
 #: Rows of a step up to which the way back goes along the rows of a weight instead of transposing it.
@@ -57,14 +58,22 @@ class Engine:
         self.plan, self.loss_object, self.optimizer, self.rows = plan, loss, optimizer, rows
         self.t = 0
         self._layout = Layout.of(plan, rows, optimizer.n_states)
-        # the rows of the optimizer's state are not padded
-        self._in_place = not self._layout.panels and optimizer.n_states == 0
         self.state = np.zeros(optimizer.n_states * self._layout.n_bytes // plan.dtype.itemsize, plan.dtype)
         self._workspace: Workspace | None = None
         self._bound_state: np.ndarray | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_workspace": None, "_bound_state": None}
+
+    def grow(self, rows: int) -> None:
+        """Be ready for steps of so many rows: the layout becomes theirs, and `state` an array in the order of that."""
+        if rows <= self.rows:
+            return
+        layout = Layout.of(self.plan, rows, self.optimizer.n_states)
+        if layout != self._layout:
+            self.state = converted(self.state, self.plan, self._layout, layout)
+            self._layout, self._workspace = layout, None
+        self.rows = rows
 
     def run(
         self,
@@ -104,7 +113,9 @@ class Engine:
             Steps made: fewer than `steps` where a loss was not finite; that loss is written and its update not made.
         """
         rows = min(rows_per_step, len(x))
-        padded = steps >= PADDED_STEPS and rows <= FEW_ROWS and self._in_place
+        # the rows of the optimizer's state are not padded
+        in_place = not self._layout.panels and self.optimizer.n_states == 0
+        padded = steps >= PADDED_STEPS and rows <= FEW_ROWS and in_place
         workspace = self._ready(parameters, rows, padded)
         room = workspace.place_gradients() if rows > workspace.chunk else None
         done = self._call(self.optimizer.code, workspace, x, y, order, rows, first, steps, losses)
@@ -149,6 +160,10 @@ class Engine:
         frame[frame_.LOSS], frame[frame_.MEAN] = loss.code, int(loss.reduction == "mean")
         numbers[frame_.SCALE] = loss.scale
         numbers[frame_.LEARNING_RATE], numbers[frame_.DECAY] = optimizer.learning_rate, optimizer.weight_decay
+        if optimizer.learning_rate <= float(np.finfo(self.plan.dtype).smallest_subnormal) / 2:
+            # The dtype rounds it to 0, and to a product a factor of 0 means to write: with a decay, of which nothing
+            # comes at this rate, the rule is a pass of its own.
+            numbers[frame_.DECAY] = max(1.0, optimizer.weight_decay)
         if isinstance(optimizer, Adam):
             numbers[frame_.BETA1], numbers[frame_.BETA2] = optimizer.beta1, optimizer.beta2
             numbers[frame_.EPSILON] = optimizer.epsilon

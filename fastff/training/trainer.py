@@ -131,7 +131,7 @@ class Trainer:
         x = as_rows(X, network.plan)
         rows = x.shape[0]
         targets = as_targets(y, rows, network.plan, self.loss)
-        engine = self._engine or self._make_engine(rows)
+        engine = self._engine_for(rows)
         losses = self._step_loss
         if not engine.run(network.parameters, x, targets, None, rows, 0, 1, losses):
             step = self.steps + 1
@@ -180,7 +180,7 @@ class Trainer:
         if not all_finite(network.parameters):
             raise ValueError("network.parameters must be finite before a training; they hold NaN or infinity")
         batch = min(self.batch_size or len(x), len(x))
-        engine = self._engine or self._make_engine(batch)
+        engine = self._engine_for(batch)
         prepare(network.dtype)  # here a KeyboardInterrupt may break it off
         ordered = self.shuffle and batch < len(x)
         run = Epochs(engine, network.parameters, x, y, batch, self._rng if ordered else None)
@@ -210,9 +210,12 @@ class Trainer:
             warnings.warn(f"fit was interrupted; {run.done} of {epochs} epochs are complete", stacklevel=2)
         return self.history
 
-    def _make_engine(self, rows: int) -> Engine:
-        """Make the engine at the first use, which tells how many rows a step will have; it grows if there are more."""
-        self._engine = Engine(self.network.plan, self.loss, self.optimizer, rows)
+    def _engine_for(self, rows: int) -> Engine:
+        """Return the engine, made at the first use, which tells how many rows a step has; it grows for more."""
+        if self._engine is None:
+            self._engine = Engine(self.network.plan, self.loss, self.optimizer, rows)
+        else:
+            self._engine.grow(rows)
         return self._engine
 
     def _diverged(self, bad: NotFiniteError, before: int, x: np.ndarray, y: np.ndarray) -> DivergedError:

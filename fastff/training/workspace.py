@@ -160,6 +160,10 @@ class Workspace:
         for target, column, n_bytes in pieces:
             target[column] = place
             place += -(-n_bytes // 128) * 128 + 128
+        if self.layout.panels:
+            # gradients of the last panel are summed up here, and what stands beside them goes into the optimizer's
+            # state, which is to be the same bytes in every run
+            self.buffer[self.frame[frame_.SCRATCH] - int(self.buffer.ctypes.data) :] = 0
         for line in (*self.table, first):
             if line[line_.LINEAR] == 0:
                 line[line_.LINEAR] = line[line_.HIDDEN]
@@ -238,6 +242,8 @@ class Workspace:
     def place_gradients(self) -> np.ndarray:
         """Point the table to buffers for gradients of the weights' layout, and return what must be kept alive."""
         room = aligned(self.layout.n_bytes)
+        if self.layout.panels:
+            room[...] = 0  # as scratch is
         self.layout.place(self.table, room.ctypes.data, line_.GRADIENT, line_.BIAS_GRADIENT)
         self.copy_to_odd()
         return room

@@ -110,7 +110,7 @@ class Run:
         assert self.engine.t == self.done
 
     def __eq__(self, other):
-        """The same bits; the engine's state has room between rows that holds anything."""
+        """The same bits; what stands between the numbers of the engine's state may depend on how it was run."""
         return (
             self.done == other.done
             and np.array_equal(self.losses, other.losses, equal_nan=True)
@@ -459,6 +459,66 @@ def test_going_back_to_a_kept_state():
     for parameters, losses in results[1:]:
         np.testing.assert_array_equal(parameters, results[0][0])
         np.testing.assert_array_equal(losses, results[0][1])
+
+
+@dtypes
+@pytest.mark.parametrize("case", ["row-major", "panels", "panels, shuffled", "chunks"])
+def test_room_between_the_numbers_of_the_state_is_the_same_in_every_run(case, dtype, engine_room, monkeypatch):
+    """Whatever new buffers held before: a pickled trainer is the same bytes."""
+    buffers = workspace_module.aligned
+    for optimizer, threads in itertools.product(("momentum", "adam"), (1, 2)):
+        what, how = prepared(case, dtype, engine_room)
+        engine_room(threads=threads)
+        states = []
+        for content in (0, 1, 0xFF):
+
+            def used(n_bytes, content=content):
+                buffer = buffers(n_bytes)
+                buffer[...] = content
+                return buffer
+
+            monkeypatch.setattr(workspace_module, "aligned", used)
+            states.append(Run(*what, OPTIMIZERS[optimizer], *how).engine.state.tobytes())
+        assert states[1] == states[0]
+        assert states[2] == states[0]
+
+
+@pytest.mark.portable
+@pytest.mark.parametrize("rate", [0.0, 1e-50])
+@pytest.mark.parametrize("rows", [1, 3, 30])
+def test_a_learning_rate_of_zero_changes_nothing(rate, rows, engine_room):
+    """Nor does one that the dtype rounds to zero."""
+    for threads, chunk_rows in ((1, None), (2, None), (1, 16)):
+        engine_room(threads=threads, chunk_rows=chunk_rows)
+        plan, start = network((3, 5, 2), dtype="float32")
+        x, y = data(plan, 60, SquaredError())
+        run = Run(plan, start, x, y, SquaredError(), SGD(rate), rows, 60 // rows)
+        assert run.done == 60 // rows
+        np.testing.assert_array_equal(run.parameters, start)
+
+
+@pytest.mark.portable
+@dtypes
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov_decay", "adam"])
+def test_an_engine_grows(optimizer, dtype, engine_room):
+    """Steps of one row, then of more, then of as many as want another layout: the state goes along."""
+    rule = OPTIMIZERS[optimizer]
+    if dtype == "float32" and optimizer == "adam":
+        rule = Adam(0.01, epsilon=1e-2)
+    plan, start = network((7, 33, 5), "tanh", "identity", optimizer != "momentum", dtype)
+    x, y = data(plan, 50, SquaredError())
+    engine, parameters = Engine(plan, SquaredError(), rule, 1), plan.empty()
+    parameters[...] = start
+    wanted, states = start.astype("f8"), np.zeros((rule.n_states, plan.n_parameters))
+    for t, rows in enumerate((1, 3, 50, 2, 1, 50), 1):
+        engine.grow(rows)
+        losses = np.zeros(1)
+        assert engine.run(parameters, x[:rows], y[:rows], None, rows, 0, 1, losses) == 1
+        exact = x[:rows].astype("f8"), y[:rows].astype("f8")
+        loss, gradient = reference.loss_and_gradient(plan, wanted, *exact, SquaredError())
+        reference.update(rule, wanted, gradient, states, t)
+        assert losses[0] == pytest.approx(loss, rel=1000 * float(np.finfo(dtype).eps))
+    np.testing.assert_allclose(parameters, wanted, rtol=0, atol=1000 * np.finfo(dtype).eps * np.abs(wanted).max())
 
 
 # Divergence

@@ -194,6 +194,26 @@ def test_steps_of_growing_size():
     np.testing.assert_allclose(net.parameters, parameters, rtol=1e3 * EPS, atol=1e3 * EPS)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_steps_of_one_row_and_then_a_fit(optimizer):
+    """The layout of few rows is left, and the optimizer's state comes along."""
+    X, y = data(60)
+    net, parameters = make(sizes=(5, 40, 3)), make(sizes=(5, 40, 3)).parameters
+    trainer = ff.Trainer(net, optimizer=optimizer, batch_size=30, shuffle=False)
+    state = np.zeros((optimizer.n_states, parameters.size))
+    for t in range(1, 8):
+        rows = slice(t, t + 1) if t < 4 else slice(30 * (t % 2), 30 * (t % 2) + 30)
+        if t < 4:
+            trainer.step(X[rows], y[rows])
+        elif t == 4:
+            trainer.fit(X, y, 2)
+        _, gradient = reference.loss_and_gradient(net.plan, parameters, X[rows], y[rows], trainer.loss)
+        reference.update(trainer.optimizer, parameters, gradient, state, t)
+    assert (trainer.steps, trainer.epochs) == (7, 2)
+    assert trainer._engine._layout.panels
+    np.testing.assert_allclose(net.parameters, parameters, rtol=1e4 * EPS, atol=1e4 * EPS)
+
+
 @pytest.mark.parametrize("form", [list, lambda a: a.astype("float16"), np.asfortranarray, lambda a: a[::-1][::-1]])
 def test_forms_of_data(form):
     X, y = (np.round(8 * array) / 8 for array in data())
