@@ -19,7 +19,7 @@ class Call(suite.Timed):
         super().setup(*values)
 
 
-class Comparison(suite.ComparedTrainings):
+class Comparison(suite.ComparedProducts):
     """One training, all implementations turn about."""
 
     family = "epochs"

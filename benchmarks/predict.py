@@ -15,7 +15,7 @@ class Call(suite.Timed):
         super().setup(*values)
 
 
-class Comparison(suite.ComparedTrainings):
+class Comparison(suite.ComparedProducts):
     """One call of predict, all implementations turn about."""
 
     family = "predict"

@@ -4,7 +4,7 @@ Two views of the same entries:
 
 - `Timed`: asv's own timing of NumPy and fastff, with its statistics; what ``asv continuous`` compares between commits.
 - `Compared`: all implementations that are installed, timed turn about (see `turns`), and what follows from the rounds:
-  seconds, speedup over NumPy, GFLOP/s, part of peak. A ratio of rounds does not change when the machine gets slower.
+  speedup over NumPy, GFLOP/s, part of peak. A ratio of rounds does not change when the machine gets slower.
 """
 
 from __future__ import annotations
@@ -85,20 +85,13 @@ class Compared(_Family):
         super().__init_subclass__()
         if not hasattr(cls, "family"):
             return
-        own_two = ("numpy", "fastff")
-        for name, impls in (
-            ("track_speedup_over_numpy", IMPLEMENTATIONS[1:]),
-            ("track_gflops", own_two),
-            ("track_part_of_peak", own_two),
-        ):
-            method = getattr(cls, name, None)
-            if method is not None:
-                # a function of the family's own: asv asks it for its parameters before it asks its class
-                own = FunctionType(method.__code__, method.__globals__, name, None, method.__closure__)
-                *others, given = cls.params
-                own.params = (*others, tuple(impl for impl in given if impl in impls))  # type: ignore[attr-defined]
-                own.unit = method.unit  # type: ignore[attr-defined]
-                setattr(cls, name, own)
+        # a function of the family's own, without NumPy: asv asks it for its parameters before it asks its class
+        method = cls.track_speedup_over_numpy
+        own = FunctionType(method.__code__, method.__globals__, method.__name__)
+        *others, impls = cls.params
+        own.params = (*others, tuple(impl for impl in impls if impl != "numpy"))  # type: ignore[attr-defined]
+        own.unit = method.unit  # type: ignore[attr-defined]
+        cls.track_speedup_over_numpy = own  # type: ignore[method-assign]
 
     def compare(self) -> dict[tuple[str, ...], Any]:
         """Time every case of the family."""
@@ -145,12 +138,3 @@ class ComparedProducts(Compared):
 
     track_gflops.unit = "GFLOP/s"  # type: ignore[attr-defined]
     track_part_of_peak.unit = "% of peak"  # type: ignore[attr-defined]
-
-
-class ComparedTrainings(ComparedProducts):
-    """The same for work that is worth its seconds."""
-
-    def track_seconds(self, cache: Any, *values: str) -> float:
-        return turns.seconds(self.result, self.impl)
-
-    track_seconds.unit = "seconds"  # type: ignore[attr-defined]

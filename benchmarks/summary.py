@@ -57,6 +57,12 @@ def lines(recorded: Recorded, family: str) -> list[Line]:
     return [Line(entry, by_name[entry.name]) for entry in of_family(family) if entry.name in by_name]
 
 
+def seconds(recorded: Recorded, entry: Entry, params: Key, impl: str) -> float | None:
+    """Return the seconds of one run: its operations by their rate."""
+    rate = recorded.get(metric(entry.family, "gflops"), entry.name, *params, impl)
+    return entry.operations(**dict(zip(entry.params, params))) / (1e9 * rate) if rate else None
+
+
 def implementations(found: list[Line]) -> list[str]:
     """Return who was measured besides NumPy, fastff first."""
     seen = {impl for line in found for cell in line.cells.values() for impl in cell}

@@ -19,6 +19,7 @@ from ..summary import (
     lines,
     metric,
     over_the_best,
+    seconds,
     times,
 )
 from .pictures import PICTURES
@@ -133,16 +134,11 @@ def _trainings(recorded: Recorded) -> list[str]:
         others = [impl for impl in implementations(found) if impl != "fastff"]
         for line in found:
             cell = line.cells.get((threads,), {})
-            seconds = {
-                impl: recorded.get(metric("epochs", "seconds"), line.entry.name, threads, impl)
-                for impl in ("numpy", "fastff")
-            }
             part = recorded.get(metric("epochs", "part_of_peak"), line.entry.name, threads, "fastff")
             rows.append(
                 [
                     f"`{line.entry.name}` {line.entry.title}",
-                    duration(seconds["numpy"]),
-                    duration(seconds["fastff"]),
+                    *(duration(seconds(recorded, line.entry, (threads,), impl)) for impl in ("numpy", "fastff")),
                     _bold(cell),
                     *(times(cell.get(impl)) for impl in others),
                     "" if part is None else f"{part:.0f} %",
@@ -214,9 +210,8 @@ def _predictions(recorded: Recorded) -> list[str]:
     rows = []
     for line in found:
         for (count, threads), cell in line.cells.items():
-            seconds = recorded.get(metric("predict", "seconds"), line.entry.name, count, threads, "fastff")
             name, *cells = _cells(f"{int(count):,} rows, {threads} thread{'s' if threads != '1' else ''}", cell, others)
-            rows.append([name, duration(seconds), *cells])
+            rows.append([name, duration(seconds(recorded, line.entry, (count, threads), "fastff")), *cells])
     text = f"{of_family('predict')[0].text} Seconds, then speedups over NumPy.\n"
     return ["## Prediction\n", text, *_table(["", "fastff", "fastff", *(NAMES[impl] for impl in others)], rows)]
 
