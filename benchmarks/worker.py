@@ -89,9 +89,9 @@ class Peak:
 
     def go(self) -> float:
         """Return the seconds of an operation."""
-        from benchmarks.peak import peak_rate
+        from fastff.comparison.peak import peak_rate
 
-        return 1 / max(peak_rate(self.dtype, self.threads) for _ in range(SAMPLES))
+        return 1 / max(peak_rate(self.dtype, self.threads, SAMPLE_SECONDS) for _ in range(SAMPLES))
 
 
 def peak_memory() -> int:
