@@ -160,10 +160,12 @@ class Unit:
         ``function(like, *arguments) -> int``, in the subset of Python that numba compiles.
     arguments : str
         One letter an argument after `like`: ``i`` int64, ``d`` float64.
+    rare : bool
+        Whether `prepare` passes it over: it is compiled where it is first called.
     """
 
-    def __init__(self, function: Callable[..., int], arguments: str) -> None:
-        self.name = function.__name__
+    def __init__(self, function: Callable[..., int], arguments: str, rare: bool = False) -> None:
+        self.name, self.rare = function.__name__, rare
         self.function = function
         self.arguments = arguments
         self._callable: dict[np.dtype, Callable[..., int]] = {}
@@ -215,14 +217,14 @@ class Unit:
             return self._callable[dtype]
 
 
-def unit(arguments: str) -> Callable[[Callable[..., int]], Unit]:
+def unit(arguments: str, rare: bool = False) -> Callable[[Callable[..., int]], Unit]:
     """Make a function a `Unit`. Its name is its key in the table and must be the only one of that name."""
 
     def decorate(function: Callable[..., int]) -> Unit:
         name = function.__name__
         if name in _units:
             raise ValueError(f"a unit named {name!r} exists already")
-        _units[name] = Unit(function, arguments)
+        _units[name] = Unit(function, arguments, rare)
         return _units[name]
 
     return decorate
@@ -309,9 +311,10 @@ def compilations() -> int:
 
 
 def prepare(dtype: np.dtype) -> None:
-    """Compile or load all units of a dtype."""
+    """Compile or load all units of a dtype but the rare ones."""
     for each in _units.values():
-        each[np.dtype(dtype)]
+        if not each.rare:
+            each[np.dtype(dtype)]
 
 
 def warm_up() -> Iterator[tuple[str, str, float]]:

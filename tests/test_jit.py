@@ -94,6 +94,14 @@ def test_compilations_are_counted_once():
     assert _jit.compilations() == before + 1
 
 
+def test_rare_units_are_not_prepared(monkeypatch):
+    units = {name: Unit(doubled_by_tests, "i", rare=name == "rare") for name in ("usual", "rare")}
+    monkeypatch.setattr(_jit, "_units", units)
+    _jit.prepare(FLOAT32)
+    assert [FLOAT32 in units[name]._callable for name in units] == [True, False]
+    assert [name for name, *_ in _jit.warm_up()] == ["doubled_by_tests"] * 4  # all, in both dtypes
+
+
 @compiled_only
 def test_threads_that_ask_at_once_compile_once():
     unit, before, found = Unit(doubled_by_tests, "i"), _jit.compilations(), []

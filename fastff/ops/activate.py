@@ -20,7 +20,7 @@ from fastff.simd.lanes import Vectors
 from fastff.simd.memory import view
 from fastff.simd.sweep import sweep, switch
 
-_FORMULAS = {
+FORMULAS = {
     RELU: f.relu,
     LEAKY_RELU: f.leaky_relu,
     SIGMOID: f.sigmoid,
@@ -31,7 +31,7 @@ _FORMULAS = {
     SOFTPLUS: f.softplus,
 }
 _FROM_INPUT = {GELU: f.gelu_slope, SILU: f.silu_slope}
-_SLOPES = {
+SLOPES = {
     # h * 0 is 0, or the NaN that h is
     RELU: lambda o, h: o.select(h > 0.0, 1.0, h * 0.0),
     LEAKY_RELU: lambda o, h: o.select(h > 0.0, 1.0, o.select(h == h, LEAKY_SLOPE, h)),
@@ -46,13 +46,13 @@ _SLOPES = {
 def value(code: int, x: np.ndarray) -> np.ndarray:
     """Activation of an array by NumPy, by the formulas that are compiled (softmax excepted)."""
     with np.errstate(all="ignore"):
-        return x if code == IDENTITY else _FORMULAS[code](Arrays(x.dtype), x)
+        return x if code == IDENTITY else FORMULAS[code](Arrays(x.dtype), x)
 
 
 def slope(code: int, x: np.ndarray) -> np.ndarray:
     """Derivative by NumPy, from the output, or for gelu and silu from the input."""
     with np.errstate(all="ignore"):
-        return np.ones_like(x) if code == IDENTITY else _SLOPES[code](Arrays(x.dtype), x)
+        return np.ones_like(x) if code == IDENTITY else SLOPES[code](Arrays(x.dtype), x)
 
 
 def _activate_twin(like: Any, code: int, n: int, z: int, h: int) -> None:
@@ -66,10 +66,10 @@ def _activate(typing_context: Any, like: Any, code: Any, n: Any, z: Any, h: Any)
         v = Vectors(builder, like)
 
         def emit(case: int) -> None:
-            formula = _FORMULAS.get(case, lambda o, x: x)
+            formula = FORMULAS.get(case, lambda o, x: x)
             sweep(v, n, [z], [h], lambda o, x, carry, mask, index: ([formula(o, x[0])], []))
 
-        switch(builder, code, [IDENTITY, *_FORMULAS], emit)
+        switch(builder, code, [IDENTITY, *FORMULAS], emit)
         return context.get_dummy_value()
 
     return types.void(like, *[types.int64] * 4), codegen
@@ -89,9 +89,9 @@ def _derivative(typing_context: Any, like: Any, code: Any, n: Any, h: Any, z: An
 
         def emit(case: int) -> None:
             source = z if case in _FROM_INPUT else h
-            sweep(v, n, [source, g], [g], lambda o, x, carry, mask, index: ([x[1] * _SLOPES[case](o, x[0])], []))
+            sweep(v, n, [source, g], [g], lambda o, x, carry, mask, index: ([x[1] * SLOPES[case](o, x[0])], []))
 
-        switch(builder, code, _SLOPES, emit)
+        switch(builder, code, SLOPES, emit)
         return context.get_dummy_value()
 
     return types.void(like, *[types.int64] * 5), codegen

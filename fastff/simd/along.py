@@ -26,7 +26,7 @@ def _dot_rows_twin(like: Any, rows: int, columns: int, weight: int, weight_row: 
         target[i] = np.sum(view(weight + i * weight_row, like, columns) * vector, dtype=type(like))
 
 
-def _summed(v: Vectors, vectors: list[ir.Value]) -> ir.Value:
+def sums_across(v: Vectors, vectors: list[ir.Value]) -> ir.Value:
     """The vector of the sums of as many vectors as it has lanes, by adding ever larger blocks across."""
     distance = 1
     while distance < v.width:
@@ -83,7 +83,7 @@ def dot_rows(
             v.fma(v.load(builder.add(place, offset), mask), factor, total)
             for place, total in zip(places, totals, strict=True)
         ]
-        v.store(_summed(v, totals), c, v.first(m))
+        v.store(sums_across(v, totals), c, v.first(m))
         return context.get_dummy_value()
 
     i = types.int64

@@ -76,6 +76,27 @@ def get_int(typing_context: Any, address: Any) -> Any:
     return types.int64(types.int64), codegen
 
 
+def _get_ints_twin(address: int, places: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(_get_int_twin(address + 8 * place) for place in places)
+
+
+@intrinsic(_get_ints_twin, prefer_literal=True)
+def get_ints(typing_context: Any, address: Any, places: Any) -> Any:
+    """Several int64 of a record as a tuple: fewer words for the compiler than one by one.
+
+    Their places, counted in int64, are a tuple of constants.
+    """
+    offsets = [8 * place.literal_value for place in places]
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        word = ir.IntType(64)
+        addresses = [builder.add(values[0], word(offset)) for offset in offsets]
+        loaded = [builder.load(builder.inttoptr(each, word.as_pointer())) for each in addresses]
+        return context.make_tuple(builder, signature.return_type, loaded)
+
+    return types.UniTuple(types.int64, len(offsets))(types.int64, places), codegen
+
+
 def _put_int_twin(address: int, value: int) -> None:
     ctypes.c_int64.from_address(address).value = value
 

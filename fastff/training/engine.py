@@ -16,6 +16,7 @@ from fastff.optim import SGD, Adam
 from fastff.training import frame as frame_
 from fastff.training.loop import run
 from fastff.training.relayout import converted
+from fastff.training.tiny import TinyRoom, flat_layout, is_tiny, prepare_tiny, run_tiny
 from fastff.training.workspace import Layout, Workspace, panel_count
 
 #: Rows of a step up to which the way back goes along the rows of a weight instead of transposing it.
@@ -57,19 +58,22 @@ class Engine:
     def __init__(self, plan: Plan, loss: Any, optimizer: Any, rows: int) -> None:
         self.plan, self.loss_object, self.optimizer, self.rows = plan, loss, optimizer, rows
         self.t = 0
-        self._layout = Layout.of(plan, rows, optimizer.n_states)
+        self._tiny = is_tiny(plan, loss, rows)
+        self._layout = flat_layout(plan) if self._tiny else Layout.of(plan, rows, optimizer.n_states)
         self.state = np.zeros(optimizer.n_states * self._layout.n_bytes // plan.dtype.itemsize, plan.dtype)
         self._workspace: Workspace | None = None
         self._bound_state: np.ndarray | None = None
+        self._tiny_room: TinyRoom | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_workspace": None, "_bound_state": None}
+        return {**self.__dict__, "_workspace": None, "_bound_state": None, "_tiny_room": None}
 
     def grow(self, rows: int) -> None:
         """Be ready for steps of so many rows: the layout becomes theirs, and `state` an array in the order of that."""
         if rows <= self.rows:
             return
-        layout = Layout.of(self.plan, rows, self.optimizer.n_states)
+        self._tiny = is_tiny(self.plan, self.loss_object, rows)
+        layout = flat_layout(self.plan) if self._tiny else Layout.of(self.plan, rows, self.optimizer.n_states)
         if layout != self._layout:
             self.state = converted(self.state, self.plan, self._layout, layout)
             self._layout, self._workspace = layout, None
@@ -113,10 +117,12 @@ class Engine:
             Steps made: fewer than `steps` where a loss was not finite; that loss is written and its update not made.
         """
         rows = min(rows_per_step, len(x))
+        tiny = self._tiny and (rows == self.rows or is_tiny(self.plan, self.loss_object, rows))
         # the rows of the optimizer's state are not padded
         in_place = not self._layout.panels and self.optimizer.n_states == 0
-        padded = steps >= PADDED_STEPS and rows <= FEW_ROWS and in_place
+        padded = steps >= PADDED_STEPS and rows <= FEW_ROWS and in_place and not tiny
         workspace = self._ready(parameters, rows, padded)
+        workspace.frame[frame_.TINY] = self._place_tiny(parameters, rows) if tiny else 0
         room = workspace.place_gradients() if rows > workspace.chunk else None
         done = self._call(self.optimizer.code, workspace, x, y, order, rows, first, steps, losses)
         del room
@@ -172,6 +178,15 @@ class Engine:
         self._bound_state = None
         return workspace
 
+    def _place_tiny(self, parameters: np.ndarray, rows: int) -> int:
+        """Address of the record of a tiny network's buffers."""
+        room = self._tiny_room
+        if room is None or rows > room.rows:
+            prepare_tiny(self.plan.dtype, self.optimizer.code)
+            room = self._tiny_room = TinyRoom(self.plan, self.loss_object, max(rows, self.rows))
+        room.bind(address_of(parameters), address_of(self.state))
+        return room.address
+
     def _bind_state(self, workspace: Workspace) -> None:
         place = self.state.ctypes.data
         columns = ((line_.MOMENT, line_.BIAS_MOMENT), (line_.SQUARE, line_.BIAS_SQUARE))
@@ -204,7 +219,9 @@ class Engine:
         frame[frame_.FEW] = not self._layout.panels and batch <= FEW_ROWS
         frame[frame_.BY_COLUMNS] = self._by_columns(team)
         loop = run[plan.dtype]
-        if team == 1:
+        if rule >= 0 and frame[frame_.TINY] != 0:
+            run_tiny[plan.dtype](0.0, workspace.address)
+        elif team == 1:
             loop(0.0, workspace.address, 0)
         else:
             workspace.barrier[:] = 0

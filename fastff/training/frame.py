@@ -34,6 +34,7 @@ SCRATCH_BYTES = 27
 ONE = 28  # address of the number 1 in the dtype
 BY_COLUMNS = 29  # 1: a thread owns columns of the first layer, forward and in the update; 0: rows
 FEW = 30  # 1 where a batch is so few rows that weights are not transposed for the way back
+TINY = 31  # address of the record of a tiny network's buffers, see fastff.training.tiny
 # float64
 SCALE = 32  # factor of the loss
 LEARNING_RATE = 33
