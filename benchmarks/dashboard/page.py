@@ -10,6 +10,8 @@ from ..recorded import Recorded, day, short_hash
 from ..registry import LABELS
 from ..summary import GROUPS, NAMES, Line, implementations, lines, metric, times
 
+# bars end here, so that a tiny network's dozens leave something to see of the others
+LONGEST = 10.0
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2733; --soft: #5d6b79; --line: #dde3e9; --bar: #2f7d5b; --slow: #b4552d;
   --paper: #ffffff; --shade: #f0f4f7; }
@@ -53,9 +55,9 @@ def render(histories: Sequence[Sequence[Recorded]]) -> str:
 <body>
 <h1>How many times as fast as NumPy?</h1>
 <p>fastff trains feed-forward networks on CPUs. Each bar is the time that plain NumPy takes for a piece of that work,
-divided by the time that fastff takes: 1x, the upright line, is NumPy's speed; longer is faster. Both were timed turn
-about on the same machine, and checked to give the same answer first. The number of a line is the geometric mean of its
-cases; open it to see them, or follow it to the graph of all commits.
+divided by the time that fastff takes: 1x, the upright line, is NumPy's speed; longer is faster, up to {LONGEST:.0f}x,
+where bars end. Both were timed turn about on the same machine, and checked to give the same answer first. The number of
+a line is the geometric mean of its cases; open it to see them, or follow it to the graph of all commits.
 All graphs: <a href="graphs.html">asv's pages</a>.</p>
 {body or "<p>No results are recorded yet.</p>"}
 </body>
@@ -81,7 +83,7 @@ def _group(family: str, history: Sequence[Recorded]) -> str:
         return ""
     title, text = GROUPS[family]
     others = implementations(found)[1:]
-    most = max(1.0, *(line.mean() or 1.0 for line in found))
+    most = min(LONGEST, max(1.0, *(line.mean() or 1.0 for line in found)))
     heads = "".join(f'<th class="n">{NAMES[impl]}</th>' for impl in others)
     rows = "".join(_line(family, line, others, most, history) for line in found)
     return (
@@ -98,7 +100,7 @@ def _line(family: str, line: Line, others: Sequence[str], most: float, history: 
     return (
         f'<tr class="{"slow" if mean < 1 else "fast"}" data-speedup="{mean:.3f}"><td><b>{escape(line.entry.title)}</b> '
         f"<small>{escape(name)}</small><br><small>{escape(line.entry.text)}</small>{_cases(line, others)}</td>"
-        f'<td class="bar"><div class="track"><div class="fill" style="width:{100 * mean / most:.1f}%"></div>'
+        f'<td class="bar"><div class="track"><div class="fill" style="width:{100 * min(1.0, mean / most):.1f}%"></div>'
         f'<div class="one" title="NumPy" style="left:{100 / most:.1f}%"></div></div></td>'
         f'<td class="n"><b>{times(mean)}</b></td>{cells}'
         f'<td><a href="{link}">{_course(family, name, history)}</a></td></tr>'
