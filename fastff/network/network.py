@@ -10,7 +10,7 @@ import numpy as np
 from ..init import initialise
 from .arguments import generator
 from .arrays import as_rows
-from .forward import forward
+from .forward import forward, forward_again
 from .plan import Plan, make_plan
 
 if TYPE_CHECKING:
@@ -130,6 +130,9 @@ class Network:
         ValueError, TypeError
             If X is not as above.
         """
+        again = forward_again(self._parameters, X)
+        if again is not None:
+            return again
         x = as_rows(X, self.plan)
         out = np.empty((x.shape[0], self.plan.sizes[-1]), self.plan.dtype)
         forward(self.plan, self._parameters, x, out)

@@ -10,10 +10,12 @@ import numpy as np
 from fastff import _threads
 from fastff._jit import prepare
 from fastff.network import layers as line_
-from fastff.network.memory import address_of
+from fastff.network.alike import SMALL
+from fastff.network.memory import PEEKS, address_of
 from fastff.network.plan import Plan
 from fastff.optim import SGD, Adam
 from fastff.training import frame as frame_
+from fastff.training.again import Again
 from fastff.training.loop import run
 from fastff.training.relayout import converted
 from fastff.training.tiny import TinyRoom, flat_layout, is_tiny, prepare_tiny, run_tiny
@@ -49,6 +51,8 @@ class Engine:
         The optimizer's state, in an order of the engine's own; copy it and write it back to go on from there.
     t : int
         Updates made so far.
+    again : Again or None
+        The latest call's step, where `keep` has found it to be one that may be made again with other rows.
 
     Notes
     -----
@@ -64,9 +68,10 @@ class Engine:
         self._workspace: Workspace | None = None
         self._bound_state: np.ndarray | None = None
         self._tiny_room: TinyRoom | None = None
+        self.again: Again | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_workspace": None, "_bound_state": None, "_tiny_room": None}
+        return {**self.__dict__, "_workspace": None, "_bound_state": None, "_tiny_room": None, "again": None}
 
     def grow(self, rows: int) -> None:
         """Be ready for steps of so many rows: the layout becomes theirs, and `state` an array in the order of that."""
@@ -76,7 +81,7 @@ class Engine:
         layout = flat_layout(self.plan) if self._tiny else Layout.of(self.plan, rows, self.optimizer.n_states)
         if layout != self._layout:
             self.state = converted(self.state, self.plan, self._layout, layout)
-            self._layout, self._workspace = layout, None
+            self._layout, self._workspace, self.again = layout, None, None
         self.rows = rows
 
     def run(
@@ -130,6 +135,22 @@ class Engine:
         workspace.unpack()
         return done
 
+    def keep(self, x: np.ndarray, y: np.ndarray, losses: np.ndarray) -> None:
+        """Keep the call that has just made one step on all of these rows, if it is a small one."""
+        workspace = self._workspace
+        if (
+            PEEKS
+            and workspace is not None
+            and not self._layout.panels
+            and len(x) <= workspace.chunk
+            and x.size + y.size <= SMALL
+            and self._operations(len(x)) <= THREAD_OPERATIONS
+        ):
+            dtype, tiny = self.plan.dtype, workspace.frame[frame_.TINY] != 0
+            address = workspace.address
+            loop = run_tiny.bound(dtype, address) if tiny else run.bound(dtype, address, 0)
+            self.again = Again(self, workspace, loop, x, y, losses)
+
     def loss(self, parameters: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
         """Loss of all rows together; nothing is changed."""
         losses = np.zeros(1)
@@ -147,6 +168,7 @@ class Engine:
 
     def _ready(self, parameters: np.ndarray, rows: int, padded: bool = False) -> Workspace:
         """The workspace, large enough, with its weights those of `parameters`."""
+        self.again = None
         workspace = self._workspace
         if workspace is None or rows > workspace.rows or workspace.threads < _threads.get_num_threads():
             workspace = self._workspace = self._make_workspace(max(rows, self.rows))
@@ -239,11 +261,15 @@ class Engine:
         """How many threads are worth waking for steps of this size."""
         if workspace.threads == 1:
             return 1
-        operations = 6.0 * self.plan.n_parameters * batch
+        operations = self._operations(batch)
         team = min(_threads.get_num_threads(), workspace.threads)
         while team > 1 and operations <= THREAD_OPERATIONS * (team - 1):
             team -= 1
         return team
+
+    def _operations(self, batch: int) -> float:
+        """Floating-point operations of a step."""
+        return 6.0 * self.plan.n_parameters * batch
 
     def _by_columns(self, team: int) -> bool:
         """Whether threads own columns of the first layer: where its panels can be shared out evenly enough."""

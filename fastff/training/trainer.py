@@ -14,6 +14,7 @@ from ..errors import DivergedError
 from ..network import Network
 from ..network.arguments import generator, integer
 from ..network.arrays import all_finite, as_rows, as_targets, require_finite
+from ..network.memory import address_of
 from ..ops.losses import Loss
 from ..ops.losses import resolve as resolve_loss
 from ..optim import Adam, Optimizer
@@ -127,7 +128,11 @@ class Trainer:
         ValueError, TypeError
             If the arrays are not as above; nothing has been written then.
         """
-        network = self.network
+        network, engine = self.network, self._engine
+        if engine is not None and engine.again is not None:
+            loss = engine.again(network.parameters, X, y)
+            if loss is not None:
+                return loss
         x = as_rows(X, network.plan)
         rows = x.shape[0]
         targets = as_targets(y, rows, network.plan, self.loss)
@@ -137,6 +142,8 @@ class Trainer:
             step = self.steps + 1
             message = explain(losses.item(), 0, step, x, targets, self.loss, self.optimizer)
             raise DivergedError(f"{message}. The update was not made.", self.epochs + 1, step)
+        if x is X and isinstance(y, np.ndarray) and address_of(targets) == address_of(y):
+            engine.keep(x, y, losses)
         return losses.item()
 
     def fit(

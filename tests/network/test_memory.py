@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fastff.network import memory
 from fastff.network.memory import ALIGNMENT, address_of, aligned, padded_row
 
 pytestmark = pytest.mark.portable
@@ -43,3 +44,11 @@ def test_the_address_of_any_array(tmp_path):
     ]
     for array in (*arrays, base.view(np.matrix), np.ma.array(base), np.frombuffer(b"12345678")):
         assert address_of(array) == array.ctypes.data
+
+
+def test_looking_into_objects_where_they_look_otherwise(monkeypatch):
+    """Then arrays are asked."""
+    assert memory._peeking_works() == memory.PEEKS
+    monkeypatch.setattr(memory, "_is_seen", lambda array: False)
+    assert not memory._peeking_works()
+    assert memory._ask(np.ones(3)[1:]) != 0
