@@ -18,7 +18,8 @@ from fastff.training import frame as frame_
 from fastff.training.again import Again
 from fastff.training.loop import run
 from fastff.training.relayout import converted
-from fastff.training.tiny import TinyRoom, flat_layout, is_tiny, prepare_tiny, run_tiny
+from fastff.training.tiny import TinyRoom, flat_layout, is_tiny
+from fastff.training.tiny_loop import prepare_tiny, run_tiny
 from fastff.training.workspace import Layout, Workspace, panel_count
 
 #: Rows of a step up to which the way back goes along the rows of a weight instead of transposing it.
@@ -122,12 +123,12 @@ class Engine:
             Steps made: fewer than `steps` where a loss was not finite; that loss is written and its update not made.
         """
         rows = min(rows_per_step, len(x))
-        tiny = self._tiny and (rows == self.rows or is_tiny(self.plan, self.loss_object, rows))
+        tiny = self._tiny and rows <= self.rows
         # the rows of the optimizer's state are not padded
         in_place = not self._layout.panels and self.optimizer.n_states == 0
         padded = steps >= PADDED_STEPS and rows <= FEW_ROWS and in_place and not tiny
         workspace = self._ready(parameters, rows, padded)
-        workspace.frame[frame_.TINY] = self._place_tiny(parameters, rows) if tiny else 0
+        workspace.frame[frame_.TINY] = self._place_tiny(parameters) if tiny else 0
         room = workspace.place_gradients() if rows > workspace.chunk else None
         done = self._call(self.optimizer.code, workspace, x, y, order, rows, first, steps, losses)
         del room
@@ -200,12 +201,12 @@ class Engine:
         self._bound_state = None
         return workspace
 
-    def _place_tiny(self, parameters: np.ndarray, rows: int) -> int:
+    def _place_tiny(self, parameters: np.ndarray) -> int:
         """Address of the record of a tiny network's buffers."""
         room = self._tiny_room
-        if room is None or rows > room.rows:
+        if room is None or self.rows > room.rows:
             prepare_tiny(self.plan.dtype, self.optimizer.code)
-            room = self._tiny_room = TinyRoom(self.plan, self.loss_object, max(rows, self.rows))
+            room = self._tiny_room = TinyRoom(self.plan, self.loss_object, self.rows)
         room.bind(address_of(parameters), address_of(self.state))
         return room.address
 
