@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -70,6 +72,7 @@ class Engine:
         self._bound_state: np.ndarray | None = None
         self._tiny_room: TinyRoom | None = None
         self.again: Again | None = None
+        self._holds = self._is_ahead = False
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_workspace": None, "_bound_state": None, "_tiny_room": None, "again": None}
@@ -133,7 +136,9 @@ class Engine:
         done = self._call(self.optimizer.code, workspace, x, y, order, rows, first, steps, losses)
         del room
         self.t += done
-        workspace.unpack()
+        self._is_ahead = True
+        if not self._holds:
+            self._release()
         return done
 
     def keep(self, x: np.ndarray, y: np.ndarray, losses: np.ndarray) -> None:
@@ -151,6 +156,25 @@ class Engine:
             address = workspace.address
             loop = run_tiny.bound(dtype, address) if tiny else run.bound(dtype, address, 0)
             self.again = Again(self, workspace, loop, x, y, losses)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Leave the weights where compiled code wants them between the calls of `run` inside.
+
+        All of them are given the same parameters, whose values are undefined until the end, when they are *written*.
+        """
+        self._holds = True
+        try:
+            yield
+        finally:
+            self._holds = False
+            self._release()
+
+    def _release(self) -> None:
+        """Bring weights that are ahead of the parameters back to where the user sees them."""
+        if self._is_ahead and self._workspace is not None:
+            self._workspace.unpack()
+        self._is_ahead = False
 
     def loss(self, parameters: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
         """Loss of all rows together; nothing is changed."""
@@ -172,12 +196,15 @@ class Engine:
         self.again = None
         workspace = self._workspace
         if workspace is None or rows > workspace.rows or workspace.threads < _threads.get_num_threads():
+            self._release()
             workspace = self._workspace = self._make_workspace(max(rows, self.rows))
         if workspace.parameters is not parameters or workspace.padded != padded:
+            self._release()
             workspace.bind(parameters, padded)
         if self._bound_state is not self.state:
             self._bind_state(workspace)
-        workspace.pack()
+        if not self._is_ahead:
+            workspace.pack()
         return workspace
 
     def _make_workspace(self, rows: int) -> Workspace:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,7 +85,8 @@ class Epochs:
         self._kept_t = 0
         self._kept_rng: Any = None
         self._inside = False  # between two ends of epochs, where there is something to undo
-        kept = parameters.nbytes + (engine.state.nbytes if keeps_state else 0)
+        # the weights go to where compiled code wants them, and back
+        kept = 3 * parameters.nbytes + (engine.state.nbytes if keeps_state else 0)
         self.pace = Pace(6.0 * parameters.size * batch_size, kept / _BYTES_A_SECOND)
 
     @property
@@ -171,18 +173,22 @@ class Epochs:
         self._keep()
         order, losses = self._draw(1), np.empty(self.steps_per_epoch)
         first = 0
-        while first < len(losses):
-            part = losses[first : first + self.pace.steps]
-            made = self._call(order, first, part)
-            if made < len(part):
-                self.go_back()
-                raise NotFiniteError(self.done, first + made, part[made])
-            first += made
-            if first < len(losses):
-                if callback is not None:
-                    callback(self.done, float(self._means[-1][-1] if self._means else losses[:first].mean()))
-                if interrupted():
-                    return False
+        # whoever is called back may look at the network
+        with self.engine.holding() if callback is None else nullcontext():
+            while first < len(losses):
+                part = losses[first : first + self.pace.steps]
+                made = self._call(order, first, part)
+                first += made
+                if made < len(part):
+                    break
+                if first < len(losses):
+                    if callback is not None:
+                        callback(self.done, float(self._means[-1][-1] if self._means else losses[:first].mean()))
+                    if interrupted():
+                        return False
+        if first < len(losses):
+            self.go_back()
+            raise NotFiniteError(self.done, first, losses[first])
         if not all_finite(self.parameters):
             self.go_back()
             raise NotFiniteError(self.done, len(losses) - 1, None)

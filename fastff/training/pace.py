@@ -6,8 +6,8 @@ __all__ = ["Pace"]
 
 # Seconds of a call. Ten calls a second keep a progress bar moving and cost 0.1 % at 100 us of Python each.
 TARGET = 0.1
-# A call that copies and checks many parameters afterwards may take longer, so that these stay within 5 % of the time.
-_LONGEST, _SHARE = 0.4, 0.05
+# A call that copies and checks many parameters afterwards may take longer, so that these stay within 2 % of the time.
+_LONGEST, _SHARE = 0.4, 0.02
 # The first call is a guess of 20 ms: 0.2 s where the machine is ten times slower than guessed.
 _FIRST = 0.02
 _SECONDS_A_STEP, _FLOPS = 5e-7, 5e10

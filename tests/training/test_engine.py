@@ -605,3 +605,43 @@ def test_python_runs_meanwhile(engine_room):
         turns += 1
         training.join(0.001)
     assert turns > 5
+
+
+@dtypes
+@pytest.mark.parametrize("rows", [2, 32])
+@pytest.mark.parametrize("parts", [(3, 20, 2), (1, 1, 23)])
+def test_holding_the_weights_between_calls_changes_no_bit(dtype, rows, parts):
+    plan = make_plan((5, 9, 3), "tanh", "softmax", True, dtype)
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((25 * rows, 5)).astype(dtype), rng.integers(0, 3, 25 * rows)
+    start = (rng.standard_normal(plan.n_parameters) / 2).astype(dtype)
+    whole, held = start.copy(), start.copy()
+    losses, held_losses = np.empty(25), np.empty(25)
+    Engine(plan, CrossEntropy(), Adam(0.01), rows).run(whole, x, y, None, rows, 0, 25, losses)
+    engine, first = Engine(plan, CrossEntropy(), Adam(0.01), rows), 0
+    with engine.holding():
+        for steps in parts:
+            engine.run(held, x, y, None, rows, first, steps, held_losses[first:])
+            first += steps
+    np.testing.assert_array_equal(held, whole)
+    np.testing.assert_array_equal(held_losses, losses)
+    # and the engine reads the parameters again afterwards
+    held[...] = start
+    assert engine.loss(held, x[:rows], y[:rows]) == losses[0]
+
+
+def test_a_held_engine_grows(dtype="float64"):
+    plan = make_plan((5, 40, 3), "tanh", "identity", True, dtype)
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((200, 5)), rng.standard_normal((200, 3))
+    parts, held = (rng.standard_normal(plan.n_parameters) for _ in range(2))
+    held[...] = parts
+    losses = np.empty(4)
+    for batch in (30, 120):
+        engine = Engine(plan, SquaredError(), SGD(0.1), 30)
+        engine.run(parts, x, y, None, batch, 0, 1, losses)
+    engine = Engine(plan, SquaredError(), SGD(0.1), 30)
+    with engine.holding():
+        for batch in (30, 120):
+            engine.run(held, x, y, None, batch, 0, 1, losses)
+    np.testing.assert_array_equal(held, parts)
