@@ -630,8 +630,8 @@ def test_holding_the_weights_between_calls_changes_no_bit(dtype, rows, parts):
     assert engine.loss(held, x[:rows], y[:rows]) == losses[0]
 
 
-def test_a_held_engine_grows(dtype="float64"):
-    plan = make_plan((5, 40, 3), "tanh", "identity", True, dtype)
+def test_a_held_engine_grows():
+    plan = make_plan((5, 40, 3), "tanh", "identity", True, "float64")
     rng = np.random.default_rng(1)
     x, y = rng.standard_normal((200, 5)), rng.standard_normal((200, 3))
     parts, held = (rng.standard_normal(plan.n_parameters) for _ in range(2))
