@@ -611,7 +611,7 @@ def test_python_runs_meanwhile(engine_room):
 @pytest.mark.parametrize("rows", [2, 32])
 @pytest.mark.parametrize("parts", [(3, 20, 2), (1, 1, 23)])
 def test_holding_the_weights_between_calls_changes_no_bit(dtype, rows, parts):
-    plan = make_plan((5, 9, 3), "tanh", "softmax", True, dtype)
+    plan = make_plan((5, 90, 3), "tanh", "softmax", True, dtype)
     rng = np.random.default_rng(1)
     x, y = rng.standard_normal((25 * rows, 5)).astype(dtype), rng.integers(0, 3, 25 * rows)
     start = (rng.standard_normal(plan.n_parameters) / 2).astype(dtype)
