@@ -13,8 +13,13 @@ from abc import ABC, abstractmethod
 from types import FunctionType
 from typing import Any, ClassVar
 
+import fastff as ff
+
 from . import conditions, turns
 from .registry import IMPLEMENTATIONS, LABELS, Entry, find, of_family
+
+# asv runs every case in a process that is forked from one that has imported this: numba need not be loaded each time
+PRELOADED = (ff.Network, ff.Trainer, ff.kernels)
 
 THREADS = ("1", "2")
 
@@ -64,8 +69,6 @@ class Timed(_Family):
     def setup(self, *values: Any) -> None:
         """Check the answer, warm up."""
         from threadpoolctl import threadpool_limits
-
-        import fastff as ff
 
         entry, params, threads, impl = self._read(values)
         ff.set_num_threads(threads)
