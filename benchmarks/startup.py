@@ -26,6 +26,7 @@ class Import:
 
     params = (("numpy", "fastff", "sklearn", "torch", "jax"),)
     param_names = ("impl",)
+    timeout = 600
     number, warmup_time = 1, 0.0
     repeat = (2, 5, 10.0)
     statements: ClassVar[dict[str, str]] = {

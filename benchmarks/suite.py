@@ -83,6 +83,7 @@ class Compared(_Family):
     """All implementations, turn about. A subclass has a ``setup_cache`` that returns `compare`; asv runs it once."""
 
     implementations = IMPLEMENTATIONS
+    timeout = 600
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
