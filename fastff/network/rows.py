@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastff._cpu import L2_BYTES
 from fastff._jit import inline, invoke, unit
 from fastff.gemm.pack import pack_panels
 from fastff.gemm.product import PANEL_BYTES, product
@@ -35,6 +36,20 @@ def field(line: int, column: int) -> int:
     return get_int(line + 8 * column)
 
 
+@inline
+def panels_together(depth: int) -> int:
+    """Number of panels of so many terms that half of the second level holds."""
+    return max(1, _GROUP_BYTES // (max(depth, 1) * PANEL_BYTES))
+
+
+@inline
+def block_of(row_bytes: int) -> int:
+    """Number of rows that stay in the second level beside a group of panels."""
+    return max(1, _ROWS_BYTES // max(row_bytes, 1))
+
+
+_GROUP_BYTES, _ROWS_BYTES = L2_BYTES // 2, L2_BYTES * 3 // 8
+
 #: Rows of a block from which panels of a row-major weight are packed as they are used.
 PACKED_ROWS = 2 * MAX_ROWS + 1
 
@@ -57,7 +72,7 @@ def forward_rows(
         The block's place in the table's buffers: rows ``first`` to ``first + rows`` of HIDDEN and LINEAR are *written*,
         of the last layer only LINEAR.
     scratch : int
-        Room for a panel of the widest weight, or 0 where there is none: large row-major weights are then not packed.
+        Room for `panels_together` panels, or 0 where there is none: large row-major weights are then not packed.
         *Written.*
     """
     size = size_of(like)
@@ -84,18 +99,22 @@ def forward_rows(
                 ),
             )  # fmt: skip
         else:
-            for j in range(0, n, columns):
-                width = min(columns, n - j)
-                invoke(pack_panels, like, (k, width, weight + j * size, weight_row, scratch, 0))
+            # a group of panels is packed once, and rows pass it block by block
+            together, block = columns * panels_together(k), block_of(k * size)
+            for j in range(0, n, together):
+                width = min(together, n - j)
+                invoke(pack_panels, like, (k, width, weight + j * size, weight_row, scratch, k * PANEL_BYTES))
                 start = bias + j * size if bias != 0 else 0
-                invoke(
-                    product,
-                    like,
-                    (
-                        rows, width, k, x, x_row, size, 0, scratch, PANEL_BYTES, 0,
-                        start, 0, linear + j * size, row, PANEL_BYTES, 0.0, floor,
-                    ),
-                )  # fmt: skip
+                for i in range(0, rows, block):
+                    invoke(
+                        product,
+                        like,
+                        (
+                            min(block, rows - i), width, k, x + i * x_row, x_row, size, 0,
+                            scratch, PANEL_BYTES, k * PANEL_BYTES, start, 0,
+                            linear + i * row + j * size, row, PANEL_BYTES, 0.0, floor,
+                        ),
+                    )  # fmt: skip
         if inner and activation != IDENTITY and activation != RELU:
             invoke(activate, like, (activation, rows * row // size, linear, hidden))
         x, x_row = hidden, row

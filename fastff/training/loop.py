@@ -37,7 +37,7 @@ from fastff.network.layers import (
     WEIGHT_ROW,
     WIDTH,
 )
-from fastff.network.rows import field, forward_rows
+from fastff.network.rows import block_of, field, forward_rows, panels_together
 from fastff.ops.activate import derivative
 from fastff.ops.activations import IDENTITY, RELU
 from fastff.ops.head import head
@@ -119,17 +119,24 @@ def backward_rows(like: Any, frame: int, table: int, first: int, rows: int, scra
                 ),
             )  # fmt: skip
         else:
-            for j in range(0, n, columns):
-                width = min(columns, n - j)
-                invoke(transpose_rows, like, (width, k, weight + j * weight_row, weight_row, scratch, PANEL_BYTES))
-                invoke(
-                    product,
-                    like,
-                    (
-                        rows, width, k, after, row, size, 0, scratch, PANEL_BYTES, 0,
-                        0, 0, delta + j * size, below_row, PANEL_BYTES, 0.0, -np.inf,
-                    ),
-                )  # fmt: skip
+            together, block = columns * panels_together(k), block_of(k * size)
+            for j in range(0, n, together):
+                width = min(together, n - j)
+                panel = scratch
+                for i in range(j, j + width, columns):
+                    across = min(columns, j + width - i)
+                    invoke(transpose_rows, like, (across, k, weight + i * weight_row, weight_row, panel, PANEL_BYTES))
+                    panel += k * PANEL_BYTES
+                for i in range(0, rows, block):
+                    invoke(
+                        product,
+                        like,
+                        (
+                            min(block, rows - i), width, k, after + i * row, row, size, 0,
+                            scratch, PANEL_BYTES, k * PANEL_BYTES, 0, 0,
+                            delta + i * below_row + j * size, below_row, PANEL_BYTES, 0.0, -np.inf,
+                        ),
+                    )  # fmt: skip
         activation = field(below, ACTIVATION)
         if activation != IDENTITY:
             offset = first * below_row

@@ -15,6 +15,7 @@ from fastff.network import layers as line_
 from fastff.network.layers import NEEDS_LINEAR, layer_table
 from fastff.network.memory import aligned, padded_row
 from fastff.network.plan import Plan
+from fastff.network.rows import panels_together
 from fastff.ops.activations import OUTPUTS
 from fastff.simd.barrier import BARRIER_BYTES
 from fastff.simd.tile import MAX_ROWS
@@ -25,13 +26,15 @@ CHUNK_ROWS = 1024
 #: The same for networks that are nowhere wider than SLIM: their weights stay in the first level whatever the rows are.
 SLIM_CHUNK_ROWS = 4096
 SLIM = 64
+#: Tiles for which a panel of the delta is worth fetching from far.
+_TILES = 8
 #: Bytes of activations and deltas from which chunks become smaller.
 CHUNK_BYTES = 80 << 20
 #: Rows of a step from which weights are kept in panels while training.
 PANEL_ROWS = 24
-#: Bytes of parameters and optimizer state up to which they are: panels are a copy of the weights, their transposes one
-#: more, and a fit has three times the parameters and 64 MB for all it needs.
-PANEL_LIMIT = 16 << 20
+#: Bytes of parameters and optimizer state up to which they are. Packing larger weights group by group at each step costs
+#: no more, and less memory: panels are a copy of the weights, their transposes one more.
+PANEL_LIMIT = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,11 @@ class Workspace:
                 line[line_.WEIGHT_ROW], line[line_.WEIGHT_PANEL] = PANEL_BYTES, inputs * PANEL_BYTES
             else:
                 line[line_.WEIGHT_ROW], line[line_.WEIGHT_PANEL] = width * size, PANEL_BYTES
-            # a packed block of rows and its gradient take a quarter of the second level at most
+            # a packed block of rows and its gradient take a quarter of the second level, or half where panels of the
+            # delta would pass by for a few tiles only
             per_row = self.chunk * size + (PANEL_BYTES if self.layout.panels else width * size)
-            tiles = max(1, min(-(-inputs // MAX_ROWS), L2_BYTES // 4 // (per_row * MAX_ROWS)))
+            most = L2_BYTES // (per_row * MAX_ROWS)
+            tiles = max(1, min(-(-inputs // MAX_ROWS), max(most // 4, min(most // 2, _TILES))))
             line[line_.WEIGHT_BLOCK] = tiles * MAX_ROWS
         self.odd_table[...] = self.table
 
@@ -160,21 +165,39 @@ class Workspace:
         for target, column, n_bytes in pieces:
             target[column] = place
             place += -(-n_bytes // 128) * 128 + 128
-        if self.layout.panels:
+        if self.layout.panels and any(width * size % PANEL_BYTES for width in plan.sizes[1:]):
             # gradients of the last panel are summed up here, and what stands beside them goes into the optimizer's
             # state, which is to be the same bytes in every run
             self.buffer[self.frame[frame_.SCRATCH] - int(self.buffer.ctypes.data) :] = 0
+        self._clear_padding()
         for line in (*self.table, first):
             if line[line_.LINEAR] == 0:
                 line[line_.LINEAR] = line[line_.HIDDEN]
         self._odd = first[[line_.GATHERED, line_.HIDDEN, line_.LINEAR]].copy()
 
+    def _clear_padding(self) -> None:
+        """Zero what stands beside the numbers in padded rows, which sweeps compute with.
+
+        Denormal numbers that happened to be there made a step of 3-4-1 take ten times as long.
+        """
+        start = int(self.buffer.ctypes.data)
+        for line in (*self.table, self.odd_table[0]):
+            row, numbers = int(line[line_.HIDDEN_ROW]), int(line[line_.WIDTH]) * self.plan.dtype.itemsize
+            for column in (line_.HIDDEN, line_.DELTA, line_.LINEAR):
+                if line[column] != 0:
+                    place = int(line[column]) - start
+                    self.buffer[place : place + self.chunk * row].reshape(self.chunk, row)[:, numbers:] = 0
+
     def _scratch_bytes(self) -> int:
         size, chunk = self.plan.dtype.itemsize, self.chunk
         return max(
-            max(panel_count(width, size) * chunk, width, inputs) * PANEL_BYTES
-            + (int(line[line_.WEIGHT_BLOCK]) + MAX_ROWS) * (chunk * size + max(width * size, PANEL_BYTES))
-            + 4 * PANEL_BYTES
+            max(
+                panel_count(width, size) * chunk * PANEL_BYTES
+                + (int(line[line_.WEIGHT_BLOCK]) + MAX_ROWS) * (chunk * size + max(width * size, PANEL_BYTES))
+                + 4 * PANEL_BYTES,
+                panels_together(inputs) * inputs * PANEL_BYTES,
+                panels_together(width) * width * PANEL_BYTES,
+            )
             for inputs, width, line in zip(self.plan.sizes, self.plan.sizes[1:], self.table, strict=False)
         )
 
@@ -185,9 +208,10 @@ class Workspace:
         frame[frame_.BARRIER], frame[frame_.ONE] = self.barrier.ctypes.data, self._one.ctypes.data
         frame[frame_.CHUNK], frame[frame_.ROW_LOSSES] = self.chunk, self._row_losses.ctypes.data
         frame[frame_.X_ROW], frame[frame_.X_BATCH_ROW] = plan.sizes[0] * size, self._x_row
-        # a product's operand and result stay in the second level while its weights pass by
+        # a product's operand and result stay in the second level while its weights pass by; row-major ones are packed
+        # as they are used, and so for many rows at once
         widest = max(i + o for i, o in zip(plan.sizes, plan.sizes[1:], strict=False))
-        frame[frame_.BLOCK] = max(MAX_ROWS, L2_BYTES * 3 // 4 // (size * widest))
+        frame[frame_.BLOCK] = max(MAX_ROWS, L2_BYTES * 3 // 4 // (size * widest)) if self.layout.panels else self.chunk
 
     def bind(self, parameters: np.ndarray, padded: bool) -> None:
         """Point the table to a flat vector of parameters, or to a copy of row-major weights with padded rows.
