@@ -53,7 +53,7 @@ def _nesterov(o: Vocabulary, s: dict[str, Any], w: Any, g: Any, m: Any) -> list[
 def _adam(o: Vocabulary, s: dict[str, Any], w: Any, g: Any, m: Any, v: Any) -> list[Any]:
     m = o.fma(s["beta1"], m, g * s["rest1"])
     v = o.fma(s["beta2"], v, g * g * s["rest2"])
-    return [o.fma(-s["rate"], m / (o.root(v) + s["epsilon"]), w * s["keep"]), m, v]
+    return [o.fma(-s["rate"], o.over_root(m, v, s["epsilon"]), w * s["keep"]), m, v]
 
 
 _RULES: dict[int, Any] = {0: _descent, 1: _momentum, 2: _nesterov, ADAM: _adam}

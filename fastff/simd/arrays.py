@@ -52,8 +52,8 @@ class Arrays:
     def copysign(self, size: np.ndarray, sign: np.ndarray) -> np.ndarray:
         return np.copysign(size, sign)
 
-    def root(self, x: np.ndarray) -> np.ndarray:
-        return np.sqrt(x)
+    def over_root(self, a: np.ndarray, x: np.ndarray, e: Any) -> np.ndarray:
+        return a / (np.sqrt(x) + e)
 
     def residual(self, c: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return residual_of_halves(c, a, self._top(a), b, self._top(b))

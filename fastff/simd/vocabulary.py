@@ -13,7 +13,7 @@ word                            meaning
 ``o.at_most(x, high)``          the smaller of the two; x where it is NaN
 ``o.absolute(x)``               magnitude
 ``o.copysign(size, sign)``      magnitude of one, sign of the other
-``o.root(x)``                   square root
+``o.over_root(a, x, e)``         a / (√x + e), within 2 units in the last place for a normal x; x not negative
 ``o.residual(c, a, b)``         c - a b, exact but for one rounding, where c is a b rounded
 ``o.power(t)``                  2**k of ``t = k + o.anchor``, where k is an integer and 2**k a normal number
 ``o.ldexp(x, k)``               x 2**k, rounded once, for x not far from 1 and any integer k
@@ -35,6 +35,8 @@ import numpy as np
 MANTISSA = {True: 23, False: 52}  # bits
 ROOT_HALF = {True: 0x3F3504F3, False: 0x3FE6A09E667F3BCD}  # bits of the square root of 1/2
 ONE = {True: 0x3F800000, False: 0x3FF0000000000000}
+LARGEST = {True: float(np.finfo(np.float32).max), False: float(np.finfo(np.float64).max)}
+SMALLEST = {True: float(np.finfo(np.float32).tiny), False: float(np.finfo(np.float64).tiny)}  # normal numbers
 HALF_MANTISSA = {True: 12, False: 27}  # low bits to clear so that a product of two numbers is exact
 
 
@@ -76,7 +78,7 @@ class Vocabulary(Protocol):
     def at_most(self, x: Any, high: Any) -> Any: ...
     def absolute(self, x: Any) -> Any: ...
     def copysign(self, size: Any, sign: Any) -> Any: ...
-    def root(self, x: Any) -> Any: ...
+    def over_root(self, a: Any, x: Any, e: Any) -> Any: ...
     def residual(self, c: Any, a: Any, b: Any) -> Any: ...
     def power(self, t: Any) -> Any: ...
     def ldexp(self, x: Any, k: Any) -> Any: ...

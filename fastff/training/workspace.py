@@ -32,8 +32,8 @@ _TILES = 8
 CHUNK_BYTES = 80 << 20
 #: Rows of a step from which weights are kept in panels while training.
 PANEL_ROWS = 24
-#: Bytes of parameters and optimizer state up to which they are. Packing larger weights group by group at each step costs
-#: no more, and less memory: panels are a copy of the weights, their transposes one more.
+#: Bytes of parameters and optimizer state up to which they are. Packing larger weights group by group at each step
+#: costs no more, and less memory: panels are a copy of the weights, their transposes one more.
 PANEL_LIMIT = 8 << 20
 
 

@@ -80,3 +80,21 @@ def test_no_decay_leaves_a_parameter_without_gradient_as_it_is(dtype):
             kept = w.copy()
             make(rule, w, np.zeros_like(w), np.zeros((rule.n_states, 3), dtype), 1)
             np.testing.assert_array_equal(w, kept)
+
+
+@pytest.mark.portable
+@dtypes
+def test_adam_at_the_ends_of_the_second_moment(dtype):
+    largest, smallest = np.finfo(dtype).max, np.finfo(dtype).tiny
+    squares = np.array([0, smallest, 1, largest, np.inf, np.nan, 0], dtype)
+    moments = np.array([1, 1, 1, 1, 1, 1, 0], dtype)
+    w, g = np.zeros_like(squares), np.zeros_like(squares)
+    # rates of decay of 1 leave the moments as they are
+    update[dtype](
+        0.0, Adam().code, w.size, w.ctypes.data, g.ctypes.data, moments.ctypes.data, squares.ctypes.data,
+        1.0, 1.0, 1.0, 1e-8, 0.0, 1.0, 1.0,
+    )  # fmt: skip
+    epsilon = float(dtype.type(1e-8))
+    wanted = -moments.astype(float) / (np.sqrt(squares.astype(float)) + epsilon)
+    wanted[4] = 0
+    np.testing.assert_allclose(w, wanted, rtol=4 * np.finfo(dtype).eps, atol=2 / np.sqrt(float(largest)))
