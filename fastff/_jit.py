@@ -24,12 +24,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import config, extending, njit, types
+from numba import config, extending, types
 from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
 from numba.core.ccallback import CFunc
 from numba.core.datamodel.models import OpaqueModel
 from numba.core.errors import TypingError
 from numba.core.imputils import lower_constant
+from numba.core.runtime import rtsys
 from numba.extending import register_model, typeof_impl
 
 DISABLED = bool(config.DISABLE_JIT)
@@ -72,8 +73,13 @@ def intrinsic(twin: Callable[..., Any], **options: Any) -> Callable[[Callable[..
 
 
 def inline(function: Callable[..., Any]) -> Any:
-    """Compile a small function into the units that call it (it has no machine code of its own to keep)."""
-    return function if DISABLED else njit(nogil=True, error_model="numpy", inline="always")(function)
+    """Compile a small function into the units that call it; for Python it stays what it is.
+
+    LLVM does that: numba's own inlining would copy it into each caller's code before the types are known, and double
+    the compile time of a unit that calls some ten times.
+    """
+    options = {"nogil": True, "error_model": "numpy", "forceinline": True, "no_cpython_wrapper": True}
+    return function if DISABLED else extending.register_jitable(**options)(function)
 
 
 def package_stamp() -> str:
@@ -131,7 +137,18 @@ class _Files(IndexDataCacheFile):
                         path.unlink(missing_ok=True)
             if key not in overloads:
                 self._save_index({**overloads, key: name})
-            self._save_data(name, data)
+            self._save_data(name, (_symbols(data), data))
+
+
+def _symbols(data: Any) -> list[str]:
+    """Names that a compiled function, as numba saves it, expects to find in the process."""
+    (_, _, (_, bitcode)), *_ = data
+    functions = binding.parse_bitcode(bitcode).functions
+    return [each.name for each in functions if each.is_declaration and not each.name.startswith("llvm.")]
+
+
+def _are_known(symbols: list[str]) -> bool:
+    return all(binding.address_of_symbol(name) for name in symbols)
 
 
 class PackageCache(FunctionCache):
@@ -142,6 +159,23 @@ class PackageCache(FunctionCache):
         self._cache_file = _Files(
             cache_path=self._cache_path, filename_base=self._impl.filename_base, source_stamp=package_stamp()
         )
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Load machine code, or return None.
+
+        numba first readies its compiler: half a second, and of no use to what is compiled already. LLVM ends the
+        process where a name is missing, so they are looked up before.
+        """
+        with self._guard_against_spurious_io_errors():
+            found = self._cache_file.load(self._index_key(sig, target_context.codegen()))
+            if found is None:
+                return None
+            symbols, data = found
+            if not _are_known(symbols):
+                rtsys.initialize(target_context)
+            if not _are_known(symbols):
+                target_context.refresh()
+            return self._impl.rebuild(target_context, data)
 
 
 def cache_for(function: Callable[..., Any]) -> Any:

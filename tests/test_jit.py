@@ -8,6 +8,7 @@ import numba
 import numpy as np
 import pytest
 from numba.core.caching import IndexDataCacheFile
+from numba.core.cpu import CPUContext
 from numba.core.errors import TypingError
 
 from fastff import _jit
@@ -180,6 +181,32 @@ def test_the_key_of_the_cache_holds_the_package(empty_cache, monkeypatch):
     assert not {path.name for path in empty_cache.rglob("*.nbc")} & kept
 
 
+@compiled_only
+def test_loading_does_not_ready_the_compiler(empty_cache, monkeypatch):
+    """That takes half a second. Only where names of the process are missing, without which LLVM would end it."""
+    number, readied = np.array([1.0]), []
+    refresh = CPUContext.refresh
+    Unit(doubled_by_tests, "i")[FLOAT64]
+    with monkeypatch.context() as patch:
+        patch.setattr(_jit, "_symbols", lambda data: ["a name that no process has"])
+        Unit(doubled_by_tests, "i")[FLOAT32]
+    monkeypatch.setattr(CPUContext, "refresh", lambda self: (readied.append(1), refresh(self)))
+    assert Unit(doubled_by_tests, "i")[FLOAT64](0, number.ctypes.data) == 1
+    assert not readied
+    assert number[0] == 2
+    Unit(doubled_by_tests, "i")[FLOAT32]
+    assert readied
+
+
+@pytest.mark.portable
+def test_a_call_that_is_ready():
+    number = np.array([1.5])
+    call = DOUBLED.bound(FLOAT64, number.ctypes.data)
+    assert call() == call() == 1
+    assert number[0] == 6
+    assert Unit(added_by_tests, "id").bound(FLOAT32, 2**40, 2.75)() == 2**40 + 5
+
+
 @pytest.mark.portable
 def test_the_stamp_covers_every_file(monkeypatch, tmp_path):
     stamps = []
@@ -225,3 +252,18 @@ def test_units_do_not_check_python_signatures():
         DOUBLED[FLOAT64](0)
     with pytest.raises(ctypes.ArgumentError, match="wrong type"):
         DOUBLED[FLOAT64](0, 1.5)
+
+
+@_jit.inline
+def next_by_tests(number):
+    return number + 1
+
+
+def next_but_one_by_tests(like, number):
+    return next_by_tests(next_by_tests(number))
+
+
+@pytest.mark.portable
+def test_inlined_functions_are_plain_ones_to_python():
+    assert next_by_tests(1) == 2
+    assert Unit(next_but_one_by_tests, "i")[FLOAT64](0, 1) == 3

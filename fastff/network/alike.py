@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastff._jit import inline
+from fastff._jit import inline, unit
 from fastff.network.memory import ArrayObject
 from fastff.simd.memory import get, get_double, get_int, number, size_of
 
@@ -41,45 +41,40 @@ _CARRAY = 0x0001 | 0x0100 | 0x0400
 SMALL = 8192
 
 
-@inline
+@unit("i")
 def place_of(like: Any, record: int) -> int:
-    """Address of an array's numbers, or 0 where it is of another kind, or a number out of its range."""
+    """Address of an array's numbers, or 0 where it is of another kind or one of them is out of its range.
+
+    Numbers range from LOW to HIGH, which a NaN does not, and labels from 0 to CLASSES.
+    """
     array = get_int(record + 8 * OBJECT)
     if get_int(array + _KIND) != get_int(record + 8 * KIND) or get_int(array + _DTYPE) != get_int(record + 8 * DTYPE):
         return 0
     dimensions = get_int(record + 8 * DIMENSIONS)
     if get_int(array + _DIMENSIONS) & 0xFFFFFFFF != dimensions or get_int(array + _FLAGS) & _CARRAY != _CARRAY:
         return 0
-    shape, length, size = get_int(array + _SHAPE), get_int(record + 8 * LENGTH), get_int(record + 8 * SIZE)
-    if get_int(shape) != length or (dimensions == 2 and get_int(shape + 8) * length != size):
+    shape, length, count = get_int(array + _SHAPE), get_int(record + 8 * LENGTH), get_int(record + 8 * SIZE)
+    if get_int(shape) != length or (dimensions == 2 and get_int(shape + 8) * length != count):
         return 0
-    place = get_int(array + _DATA)
-    return place if all_within(like, record, place, size) else 0
+    place, classes = get_int(array + _DATA), get_int(record + 8 * CLASSES)
+    size = 8 if classes > 0 else size_of(like)
+    low, high = number(get_double(record + 8 * LOW), like), number(get_double(record + 8 * HIGH), like)
+    outside = 0
+    for i in range(count):
+        if classes > 0:
+            label = get_int(place + i * size)
+            inside = label >= 0 and label < classes
+        else:
+            value = get(place + i * size, like)
+            inside = value >= low and value <= high
+        outside += 0 if inside else 1
+    return place if outside == 0 else 0
 
 
 @inline
 def result_of(record: int) -> int:
     """Address of the numbers of the other array."""
     return get_int(get_int(record + 8 * RESULT) + _DATA)
-
-
-@inline
-def all_within(like: Any, record: int, place: int, count: int) -> bool:
-    """Whether every number is from LOW to HIGH, which a NaN is not, or every label that of a class."""
-    classes = get_int(record + 8 * CLASSES)
-    outside = 0
-    if classes > 0:
-        for i in range(count):
-            label = get_int(place + 8 * i)
-            if label < 0 or label >= classes:
-                outside += 1
-    else:
-        low, high = number(get_double(record + 8 * LOW), like), number(get_double(record + 8 * HIGH), like)
-        for i in range(count):
-            value = get(place + i * size_of(like), like)
-            if not (value >= low and value <= high):
-                outside += 1
-    return outside == 0
 
 
 class Alike:

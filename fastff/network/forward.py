@@ -83,7 +83,7 @@ def forward_again(parameters: np.ndarray, X: object) -> np.ndarray | None:
 @unit("iiiiii")
 def predict_again(like: Any, record: int, table: int, layers: int, x_row: int, rows: int, block: int) -> int:
     """`predict_rows` of a record's array into its other one, if it is as it should be: 1, otherwise 0."""
-    x = place_of(like, record)
+    x = invoke(place_of, like, (record,))
     if x == 0:
         return 0
     invoke(predict_rows, like, (table, layers, x, x_row, rows, result_of(record), block))

@@ -26,14 +26,8 @@ from fastff.network.layers import (
 from fastff.ops.activate import activate
 from fastff.ops.activations import IDENTITY, RELU, SOFTMAX
 from fastff.ops.softmax import softmax
-from fastff.simd.memory import get_int, put_int, size_of
+from fastff.simd.memory import field, put_int, size_of
 from fastff.simd.tile import MAX_ROWS
-
-
-@inline
-def field(line: int, column: int) -> int:
-    """One entry of a line of the layer table."""
-    return get_int(line + 8 * column)
 
 
 @inline

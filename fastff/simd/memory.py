@@ -97,6 +97,21 @@ def get_ints(typing_context: Any, address: Any, places: Any) -> Any:
     return types.UniTuple(types.int64, len(offsets))(types.int64, places), codegen
 
 
+def _field_twin(record: int, place: int) -> int:
+    return _get_int_twin(record + 8 * place)
+
+
+@intrinsic(_field_twin)
+def field(typing_context: Any, record: Any, place: Any) -> Any:
+    """The int64 at a place of a record, counted in int64."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        word = ir.IntType(64)
+        return builder.load(builder.gep(builder.inttoptr(values[0], word.as_pointer()), [values[1]]))
+
+    return types.int64(types.int64, types.int64), codegen
+
+
 def _put_int_twin(address: int, value: int) -> None:
     ctypes.c_int64.from_address(address).value = value
 

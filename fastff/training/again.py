@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastff._jit import unit
+from fastff._jit import invoke, unit
 from fastff.network.alike import OBJECT, Alike, place_of
 from fastff.ops.losses import BinaryCrossEntropy, SquaredError
-from fastff.simd.memory import put_int
-from fastff.training.frame import CLOCK, DONE, X, Y
+from fastff.simd.memory import get_int, put_int
+from fastff.training.frame import CLOCK, DONE, TINY, X, Y
+from fastff.training.loop import run
+from fastff.training.tiny_loop import run_tiny
 
 if TYPE_CHECKING:
     from fastff.training.engine import Engine
@@ -21,14 +22,18 @@ __all__ = ["Again"]
 
 
 @unit("iii")
-def place_rows(like: Any, frame: int, x: int, y: int) -> int:
-    """Have a frame's step use the arrays of two records: 1, or 0 where one is not as it should be."""
-    inputs, targets = place_of(like, x), place_of(like, y)
+def run_again(like: Any, frame: int, x: int, y: int) -> int:
+    """Run a frame's step on the arrays of two records: 1, or 0 where one is not as it should be, or the loss is not."""
+    inputs, targets = invoke(place_of, like, (x,)), invoke(place_of, like, (y,))
     if inputs == 0 or targets == 0:
         return 0
     put_int(frame + 8 * X, inputs)
     put_int(frame + 8 * Y, targets)
-    return 1
+    if get_int(frame + 8 * TINY) != 0:
+        invoke(run_tiny, like, (frame,))
+    else:
+        invoke(run, like, (frame, 0))
+    return get_int(frame + 8 * DONE)
 
 
 class Again:
@@ -40,23 +45,13 @@ class Again:
         Its frame stays as that step left it until the engine's next call.
     workspace : Workspace
         The engine's.
-    loop : function
-        The compiled loop, bound to the frame.
     x, y : ndarray
         That step's rows and targets; others must be like them.
     losses : ndarray of shape (1,)
         Where its loss was written.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        workspace: Workspace,
-        loop: Callable[[], int],
-        x: np.ndarray,
-        y: np.ndarray,
-        losses: np.ndarray,
-    ) -> None:
+    def __init__(self, engine: Engine, workspace: Workspace, x: np.ndarray, y: np.ndarray, losses: np.ndarray) -> None:
         plan, loss = engine.plan, engine.loss_object
         self._engine, self._parameters, self._state = engine, workspace.parameters, engine.state
         self._workspace, self._frame, self._losses = workspace, workspace.frame, losses.data
@@ -64,8 +59,7 @@ class Again:
         high = 1.0 if isinstance(loss, BinaryCrossEntropy) else high
         likes = Alike(x, plan.dtype), Alike(y, plan.dtype, low, high, plan.n_outputs if y.dtype == np.int64 else 0)
         self._likes, self._x, self._y = likes, likes[0].fields, likes[1].fields
-        self._loop = loop
-        self._place = place_rows.bound(plan.dtype, workspace.address, *(each.record for each in likes))
+        self._run = run_again.bound(plan.dtype, workspace.address, *(each.record for each in likes))
 
     def __call__(self, parameters: np.ndarray, X: object, y: object) -> float | None:
         """Make the step and return its loss; None where it must be looked at closely, and nothing is changed."""
@@ -73,10 +67,7 @@ class Again:
         if parameters is not self._parameters or engine.state is not self._state:
             return None
         self._x[OBJECT], self._y[OBJECT], self._frame[CLOCK] = id(X), id(y), engine.t
-        if not self._place():
-            return None
-        self._loop()
-        if not self._frame[DONE]:
+        if not self._run():
             return None
         engine.t += 1
         loss: float = self._losses[0]

@@ -152,10 +152,7 @@ class Engine:
             and x.size + y.size <= SMALL
             and self._operations(len(x)) <= THREAD_OPERATIONS
         ):
-            dtype, tiny = self.plan.dtype, workspace.frame[frame_.TINY] != 0
-            address = workspace.address
-            loop = run_tiny.bound(dtype, address) if tiny else run.bound(dtype, address, 0)
-            self.again = Again(self, workspace, loop, x, y, losses)
+            self.again = Again(self, workspace, x, y, losses)
 
     @contextmanager
     def holding(self) -> Iterator[None]:

@@ -37,13 +37,13 @@ from fastff.network.layers import (
     WEIGHT_ROW,
     WIDTH,
 )
-from fastff.network.rows import block_of, field, forward_rows, panels_together
+from fastff.network.rows import block_of, forward_rows, panels_together
 from fastff.ops.activate import derivative
 from fastff.ops.activations import IDENTITY, RELU
 from fastff.ops.head import head
 from fastff.ops.losses import CrossEntropy
 from fastff.simd.barrier import wait
-from fastff.simd.memory import get_double, get_int, put_double, put_int, size_of
+from fastff.simd.memory import field, get_double, get_int, put_double, put_int, size_of
 from fastff.training.frame import (
     BARRIER,
     BATCH,

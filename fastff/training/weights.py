@@ -32,10 +32,9 @@ from fastff.network.layers import (
     WEIGHT_ROW,
     WIDTH,
 )
-from fastff.network.rows import field
 from fastff.ops.update import update
 from fastff.optim.codes import ADAM, PLAIN
-from fastff.simd.memory import get_double, get_int, size_of
+from fastff.simd.memory import field, get_double, get_int, size_of
 from fastff.simd.tile import MAX_ROWS
 from fastff.training.frame import BETA1, BETA2, DECAY, EPSILON, GRADIENT_ONLY, LEARNING_RATE, ONE, RULE
 
