@@ -1,8 +1,8 @@
 """What a team of threads needs inside compiled code: an atomic counter, and waiting that is short or polite.
 
-A barrier is two int64 on cache lines of their own: arrivals, and the number of times it has opened. Waiting spins, and
-after some thousand turns gives the core away at each look, so that a team on a busy machine does not hold up whoever it
-waits for.
+A barrier is three int64 on cache lines of their own: arrivals, the number of times it has opened, and how often waiting
+threads gave their core away. Waiting spins, and after some thousand turns gives the core away at each look, so that a
+team on a busy machine does not hold up whoever it waits for.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from numba import types
 from fastff._jit import inline, intrinsic
 from fastff.simd.memory import _get_int_twin, _put_int_twin
 
-#: Bytes of a barrier: arrivals and openings, two lines apart because processors fetch lines in pairs.
-BARRIER_BYTES = 256
+#: Bytes of a barrier: its numbers are two lines apart because processors fetch lines in pairs.
+BARRIER_BYTES = 384
 _OPENINGS = 128
+#: Where the number of yields stands.
+YIELDS = 256
 #: Looks before the core is given away: some 50 to 200 us, more than any phase of a step that is worth two threads
 #: differs by.
 _SPINS = 3000
@@ -105,10 +107,13 @@ def wait(barrier: int, threads: int) -> None:
             atomic_add(barrier, -threads)
             atomic_add(barrier + _OPENINGS, 1)
         else:
-            spins = 0
+            spins = yields = 0
             while atomic_get(barrier + _OPENINGS) == opened:
                 if spins < _SPINS:
                     spins += 1
                     pause()
                 else:
                     give_way()
+                    yields += 1
+            if yields > 0:
+                atomic_add(barrier + YIELDS, yields)

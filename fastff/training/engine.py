@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,10 +17,12 @@ from fastff.network.alike import SMALL
 from fastff.network.memory import PEEKS, address_of
 from fastff.network.plan import Plan
 from fastff.optim import SGD, Adam
+from fastff.simd.barrier import YIELDS
 from fastff.training import frame as frame_
 from fastff.training.again import Again
 from fastff.training.loop import run
 from fastff.training.relayout import converted
+from fastff.training.team import STEP_OPERATIONS, Team
 from fastff.training.tiny import TinyRoom, flat_layout, is_tiny
 from fastff.training.tiny_loop import prepare_tiny, run_tiny
 from fastff.training.workspace import Layout, Workspace, panel_count
@@ -28,8 +31,6 @@ from fastff.training.workspace import Layout, Workspace, panel_count
 FEW_ROWS = 4
 #: Steps of one call from which few rows train on a copy of the weights with padded rows.
 PADDED_STEPS = 16
-#: Floating-point operations of a step that are worth a second thread: some 8 us of one; two barriers take 1 or 2.
-THREAD_OPERATIONS = 1.2e6
 #: By how much the largest share of the first layer's panels may exceed an equal one.
 UNEVEN = 1.35
 
@@ -73,6 +74,7 @@ class Engine:
         self._tiny_room: TinyRoom | None = None
         self.again: Again | None = None
         self._holds = self._is_ahead = False
+        self._team = Team()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_workspace": None, "_bound_state": None, "_tiny_room": None, "again": None}
@@ -150,7 +152,7 @@ class Engine:
             and not self._layout.panels
             and len(x) <= workspace.chunk
             and x.size + y.size <= SMALL
-            and self._operations(len(x)) <= THREAD_OPERATIONS
+            and self._operations(len(x)) <= STEP_OPERATIONS
         ):
             self.again = Again(self, workspace, x, y, losses)
 
@@ -256,7 +258,8 @@ class Engine:
     ) -> int:
         frame, plan = workspace.frame, self.plan
         labels = y.ndim == 1
-        team = self._team(workspace, batch)
+        most = min(_threads.get_num_threads(), workspace.threads)
+        team = self._team.size(most, self._operations(batch), steps)
         frame[frame_.RULE], frame[frame_.CLOCK], frame[frame_.THREADS] = rule, self.t, team
         frame[frame_.ROWS], frame[frame_.BATCH], frame[frame_.FIRST], frame[frame_.STEPS] = len(x), batch, first, steps
         frame[frame_.X], frame[frame_.Y], frame[frame_.LABELS] = address_of(x), address_of(y), labels
@@ -268,9 +271,9 @@ class Engine:
         loop = run[plan.dtype]
         if rule >= 0 and frame[frame_.TINY] != 0:
             run_tiny[plan.dtype](0.0, workspace.address)
-        elif team == 1:
-            loop(0.0, workspace.address, 0)
-        else:
+            return frame[frame_.DONE]
+        begin = time.perf_counter()
+        if team > 1:
             workspace.barrier[:] = 0
             workers = [
                 threading.Thread(target=loop, args=(0.0, workspace.address, t), daemon=True) for t in range(1, team)
@@ -280,17 +283,11 @@ class Engine:
             loop(0.0, workspace.address, 0)
             for worker in workers:
                 worker.join()
+        else:
+            loop(0.0, workspace.address, 0)
+        yields = int(workspace.barrier[YIELDS : YIELDS + 8].view(np.int64)[0])
+        self._team.record(team, self._operations(batch) * steps, yields, time.perf_counter() - begin)
         return frame[frame_.DONE]
-
-    def _team(self, workspace: Workspace, batch: int) -> int:
-        """How many threads are worth waking for steps of this size."""
-        if workspace.threads == 1:
-            return 1
-        operations = self._operations(batch)
-        team = min(_threads.get_num_threads(), workspace.threads)
-        while team > 1 and operations <= THREAD_OPERATIONS * (team - 1):
-            team -= 1
-        return team
 
     def _operations(self, batch: int) -> float:
         """Floating-point operations of a step."""

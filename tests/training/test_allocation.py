@@ -13,7 +13,7 @@ from fastff._jit import DISABLED
 from fastff.losses import CrossEntropy
 from fastff.network.plan import make_plan
 from fastff.optim import SGD, Adam
-from fastff.training import engine as engine_module
+from fastff.training import team as team_module
 from fastff.training.engine import Engine
 
 pytestmark = pytest.mark.skipif(DISABLED, reason="nothing is compiled")
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.skipif(DISABLED, reason="nothing is compiled")
 @pytest.fixture(autouse=True)
 def statistics(monkeypatch):
     before, counted = ff.get_num_threads(), _nrt_python.memsys_stats_enabled()
-    monkeypatch.setattr(engine_module, "THREAD_OPERATIONS", 1e-9)
+    monkeypatch.setattr(team_module, "STEP_OPERATIONS", 1e-9)
+    monkeypatch.setattr(team_module, "CALL_OPERATIONS", 0)
     _nrt_python.memsys_enable_stats()
     yield
     if not counted:

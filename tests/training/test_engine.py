@@ -13,7 +13,7 @@ from fastff.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 from fastff.network.plan import make_plan
 from fastff.ops.activations import ACTIVATIONS, OUTPUTS
 from fastff.optim import SGD, Adam
-from fastff.training import engine as engine_module
+from fastff.training import team as team_module
 from fastff.training import workspace as workspace_module
 from fastff.training.engine import Engine
 
@@ -46,7 +46,8 @@ def engine_room(monkeypatch):
     """Set what decides between ways of computing: threads, and the sizes from which each is taken."""
     before = ff.get_num_threads()
     # small jobs take the whole team
-    monkeypatch.setattr(engine_module, "THREAD_OPERATIONS", 1e-9)
+    monkeypatch.setattr(team_module, "STEP_OPERATIONS", 1e-9)
+    monkeypatch.setattr(team_module, "CALL_OPERATIONS", 0)
 
     def settings(threads=None, chunk_rows=None, panel_rows=None):
         if threads is not None:

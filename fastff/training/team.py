@@ -1,0 +1,67 @@
+"""How many threads a call of the compiled loop takes; its results are the same bits for any number."""
+
+from __future__ import annotations
+
+#: Floating-point operations of a step that are worth a second thread: some 8 us of one; two barriers take 1 or 2.
+STEP_OPERATIONS = 1.2e6
+#: Floating-point operations of a call that are worth starting one: some 100 us.
+CALL_OPERATIONS = 1e7
+# Giving the core away takes about so long. A thread does so when it has waited longer than steps are uneven.
+_YIELD_SECONDS = 4e-7
+# Where each thread but one waits for such a part of the time, one alone is tried for a call.
+_WAITING = 0.3
+# Calls for which the faster of the two is kept before the other is tried again: twice as many each time.
+_FEWEST, _MOST = 4, 64
+
+
+class Team:
+    """Chooses the number of threads, call after call.
+
+    A second thread whose core is taken holds up the first. Waiting tells, and a call by one thread alone is compared.
+
+    Examples
+    --------
+    >>> team = Team()
+    >>> team.size(2, operations=1e9, steps=10)
+    2
+    >>> team.record(threads=2, operations=1e10, yields=200_000, seconds=0.1)
+    >>> team.size(2, operations=1e9, steps=10)
+    1
+    """
+
+    def __init__(self) -> None:
+        self._alone = self._together = 0  # calls left to be made so
+        self._tries = False
+        self._kept = _FEWEST
+        self._rate = 0.0
+
+    def size(self, most: int, operations: float, steps: int) -> int:
+        """Return the number of threads for so many steps, each of so many floating-point operations."""
+        if most == 1 or operations * steps < CALL_OPERATIONS:
+            return 1
+        while most > 1 and operations <= STEP_OPERATIONS * (most - 1):
+            most -= 1
+        if most > 1 and self._alone > 0:
+            self._alone -= 1
+            return 1
+        return most
+
+    def record(self, threads: int, operations: float, yields: int, seconds: float) -> None:
+        """Take note of a call: its floating-point operations, and how often threads gave cores away while waiting."""
+        rate = operations / max(seconds, 1e-9)
+        if threads == 1:
+            if self._tries:
+                self._tries = False
+                if rate > self._rate:
+                    self._alone = self._kept
+                else:
+                    self._together = self._kept
+                self._kept = min(2 * self._kept, _MOST)
+            return
+        self._rate = rate
+        if self._together > 0:
+            self._together -= 1
+        elif yields * _YIELD_SECONDS > _WAITING * seconds * (threads - 1):
+            self._tries, self._alone = True, 1
+        else:
+            self._kept = _FEWEST
