@@ -156,7 +156,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(folder, capsys, arguments, mes
 def test_ctrl_c_keeps_the_last_complete_epoch(folder):
     """In a process of its own, as the terminal would interrupt it."""
     code = (
-        "import sys; from fastff.cli import run, train; from fastff import Trainer\n"
+        "import signal, sys; from fastff.cli import run, train; from fastff import Trainer\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell may have it ignored
         "fit = Trainer.fit\n"
         "def told(self, X, y, epochs, callback):\n"
         "    def begun(done, loss):\n"
