@@ -27,17 +27,19 @@ def _dot_rows_twin(like: Any, rows: int, columns: int, weight: int, weight_row: 
 
 
 def sums_across(v: Vectors, vectors: list[ir.Value]) -> ir.Value:
-    """The vector of the sums of as many vectors as it has lanes, by adding ever larger blocks across."""
-    distance = 1
+    """The sums of the lanes of 1, 2, 4 ... vectors in the first lanes of one: of neighbours, then of larger blocks."""
+    builder, count, distance = v.builder, len(vectors), 1
     while distance < v.width:
-        low = [i if not i & distance else v.width + i - distance for i in range(v.width)]
-        high = [i + distance if not i & distance else v.width + i for i in range(v.width)]
-        masks = [ir.Constant(ir.VectorType(I32, v.width), indices) for indices in (low, high)]
-        pairs = zip(vectors[::2], vectors[1::2], strict=True)
-        vectors = [
-            v.builder.fadd(v.builder.shuffle_vector(a, b, masks[0]), v.builder.shuffle_vector(a, b, masks[1]))
-            for a, b in pairs
-        ]
+        if distance < count:
+            low = [i if not i & distance else v.width + i - distance for i in range(v.width)]
+            high = [i + distance if not i & distance else v.width + i for i in range(v.width)]
+            masks = [ir.Constant(ir.VectorType(I32, v.width), indices) for indices in (low, high)]
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            vectors = [builder.fadd(*(builder.shuffle_vector(a, b, mask) for mask in masks)) for a, b in pairs]
+        else:
+            # fewer vectors than lanes: blocks of the one that is left
+            other = ir.Constant(ir.VectorType(I32, v.width), [i ^ distance for i in range(v.width)])
+            vectors = [builder.fadd(vectors[0], builder.shuffle_vector(vectors[0], vectors[0], other))]
         distance *= 2
     return vectors[0]
 

@@ -17,10 +17,12 @@ from fastff.network.alike import SMALL
 from fastff.network.memory import PEEKS, address_of
 from fastff.network.plan import Plan
 from fastff.optim import SGD, Adam
+from fastff.optim.codes import PLAIN
 from fastff.simd.barrier import YIELDS
 from fastff.training import frame as frame_
 from fastff.training.again import Again
 from fastff.training.loop import run
+from fastff.training.online import OnlineRoom, run_online
 from fastff.training.relayout import converted
 from fastff.training.team import STEP_OPERATIONS, Team
 from fastff.training.tiny import TinyRoom, flat_layout, is_tiny
@@ -31,6 +33,8 @@ from fastff.training.workspace import Layout, Workspace, panel_count
 FEW_ROWS = 4
 #: Steps of one call from which few rows train on a copy of the weights with padded rows.
 PADDED_STEPS = 16
+#: Rows of a step up to which plain descent has a loop of its own.
+ONLINE_ROWS = 1
 #: By how much the largest share of the first layer's panels may exceed an equal one.
 UNEVEN = 1.35
 
@@ -72,12 +76,14 @@ class Engine:
         self._workspace: Workspace | None = None
         self._bound_state: np.ndarray | None = None
         self._tiny_room: TinyRoom | None = None
+        self._online_room: OnlineRoom | None = None
         self.again: Again | None = None
         self._holds = self._is_ahead = False
         self._team = Team()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_workspace": None, "_bound_state": None, "_tiny_room": None, "again": None}
+        rooms = dict.fromkeys(("_workspace", "_bound_state", "_tiny_room", "_online_room", "again"))
+        return {**self.__dict__, **rooms}
 
     def grow(self, rows: int) -> None:
         """Be ready for steps of so many rows: the layout becomes theirs, and `state` an array in the order of that."""
@@ -134,6 +140,8 @@ class Engine:
         padded = steps >= PADDED_STEPS and rows <= FEW_ROWS and in_place and not tiny
         workspace = self._ready(parameters, rows, padded)
         workspace.frame[frame_.TINY] = self._place_tiny(parameters) if tiny else 0
+        online = rows <= ONLINE_ROWS and not tiny and not self._layout.panels
+        workspace.frame[frame_.ONLINE] = self._place_online(workspace) if online else 0
         room = workspace.place_gradients() if rows > workspace.chunk else None
         done = self._call(self.optimizer.code, workspace, x, y, order, rows, first, steps, losses)
         del room
@@ -236,6 +244,15 @@ class Engine:
         room.bind(address_of(parameters), address_of(self.state))
         return room.address
 
+    def _place_online(self, workspace: Workspace) -> int:
+        """Address of the record of steps of one row, or 0 where the rule is not plain descent."""
+        if self.optimizer.code != PLAIN or workspace.numbers[frame_.DECAY] != 0.0:
+            return 0
+        if self._online_room is None:
+            run_online[self.plan.dtype]  # in Python, where Ctrl-C is heard
+            self._online_room = OnlineRoom(self.plan)
+        return self._online_room.address
+
     def _bind_state(self, workspace: Workspace) -> None:
         place = self.state.ctypes.data
         columns = ((line_.MOMENT, line_.BIAS_MOMENT), (line_.SQUARE, line_.BIAS_SQUARE))
@@ -271,6 +288,9 @@ class Engine:
         loop = run[plan.dtype]
         if rule >= 0 and frame[frame_.TINY] != 0:
             run_tiny[plan.dtype](0.0, workspace.address)
+            return frame[frame_.DONE]
+        if rule >= 0 and frame[frame_.ONLINE] != 0:
+            run_online[plan.dtype](0.0, workspace.address)
             return frame[frame_.DONE]
         begin = time.perf_counter()
         if team > 1:
