@@ -13,6 +13,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
+from fastff._cpu import lanes
 from fastff._jit import intrinsic
 from fastff.ops.activate import FORMULAS, SLOPES, slope, value
 from fastff.ops.activations import LEAKY_RELU, RELU, SIGMOID, TANH
@@ -23,6 +24,7 @@ from fastff.ops.softmax import rows_value
 from fastff.simd import functions as f
 from fastff.simd.across import each_vector, emit_product, product_twin, stack
 from fastff.simd.arrays import Arrays
+from fastff.simd.blocks import close_loop, open_loop
 from fastff.simd.lanes import I64, Vectors
 from fastff.simd.memory import view
 from fastff.simd.reduce import DOUBLE, total, wide, wide_zero
@@ -76,8 +78,16 @@ def _cost_twin(like: Any, code: int, columns: int, rows: int, p: int, y: int, sc
 class _Cost:
     """Emits the loss of a stack and its gradient."""
 
-    def __init__(self, v: Vectors, columns: ir.Value, rows: ir.Value, addresses: tuple, scale: ir.Value) -> None:
-        self.v, self.o, self.builder, self.columns = v, Lanes(v), v.builder, columns
+    def __init__(
+        self,
+        v: Vectors,
+        columns: ir.Value,
+        rows: ir.Value,
+        addresses: tuple,
+        scale: ir.Value,
+        step: ir.Value | None = None,
+    ) -> None:
+        self.v, self.o, self.builder, self.columns, self.step = v, Lanes(v), v.builder, columns, step
         self.p, self.y, self.delta = addresses
         self.mask, self.scale = v.first(rows), self.o.splat(scale)
         with self.builder.goto_entry_block():
@@ -109,7 +119,7 @@ class _Cost:
             self.add(self.rooms[0], cost)
             self.put(offset, gradient)
 
-        each_vector(self.v, self.columns, column)
+        each_vector(self.v, self.columns, column, self.step)
         return self.result(self.builder.load(self.rooms[0]))
 
     def softmax(self) -> ir.Value:
@@ -122,7 +132,7 @@ class _Cost:
             x = self.loaded(self.p, offset)
             builder.store(o.select(x > top, x, top).value, self.top)
 
-        each_vector(v, self.columns, largest)
+        each_vector(v, self.columns, largest, self.step)
         top = o.wrap(builder.load(self.top))
 
         def power(offset: ir.Value) -> None:
@@ -132,7 +142,7 @@ class _Cost:
             for room, term in zip(self.rooms, (e, y, o.select(y == 0.0, 0.0, y * (x - top)))):
                 self.add(room, term)
 
-        each_vector(v, self.columns, power)
+        each_vector(v, self.columns, power, self.step)
         s, weight, dot = (builder.load(room) for room in self.rooms)
         factor = builder.fdiv(weight, s)
         factor = o.wrap(builder.fptrunc(factor, v.type) if v.single else factor)
@@ -140,10 +150,70 @@ class _Cost:
         def gradient(offset: ir.Value) -> None:
             self.put(offset, o.fma(self.loaded(self.delta, offset), factor, -self.loaded(self.y, offset)))
 
-        each_vector(v, self.columns, gradient)
+        each_vector(v, self.columns, gradient, self.step)
         doubles = Lanes(Vectors(builder, types.float64, v.width))
         logarithm = f.log(doubles, doubles.wrap(s)).value
         return self.result(builder.fsub(builder.fmul(weight, logarithm), dot))
+
+    def emit(self, case: int) -> ir.Value:
+        """The sum over the rows, of one of STACK_COSTS."""
+        return self.softmax() if case == SOFTMAX_COST else self.numbers(case)
+
+
+class _BandCost(_Cost):
+    """The same for one vector of a band after the other, lane by lane."""
+
+    lanes: ir.Value
+
+    def result(self, sums: ir.Value) -> ir.Value:
+        builder = self.builder
+        valid = builder.select(self.mask, sums, wide_zero(self.v))
+        builder.store(builder.fadd(builder.load(self.lanes), valid), self.lanes)
+        return DOUBLE(0.0)
+
+
+def _band_cost_twin(
+    like: Any, code: int, columns: int, rows: int, vectors: int, p: int, y: int, scale: Any, delta: int
+) -> float:
+    shape = columns, vectors, lanes(like.itemsize)
+    x, targets, out = (view(place, like, math.prod(shape)).reshape(shape) for place in (p, y, delta))
+    cost = 0.0
+    for r in range(vectors):
+        here, wanted = x[:, r].copy(), targets[:, r].copy()
+        gradient = np.empty_like(here)
+        places = here.ctypes.data, wanted.ctypes.data, gradient.ctypes.data
+        cost += _cost_twin(like, code, columns, rows - r * shape[2], *places[:2], scale, places[2])
+        out[:, r] = gradient
+    return cost
+
+
+@intrinsic(_band_cost_twin)
+def band_cost(typing_context: Any, like: Any, code: Any, columns: Any, rows: Any, vectors: Any, p: Any, y: Any,
+              scale: Any, delta: Any) -> Any:  # fmt: skip
+    """The loss of a band of so many vectors, as `operate` has it for a stack."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        _, code, columns, rows, vectors, p, y, scale, delta = values
+        v = Vectors(builder, like)
+        size = I64(v.width * v.size)
+        with builder.goto_entry_block():
+            lanes_ = builder.alloca(wide_zero(v).type)
+        builder.store(wide_zero(v), lanes_)
+
+        def emit(case: int) -> None:
+            r, _, body, leave = open_loop(builder, vectors, "band")
+            places = tuple(builder.add(place, builder.mul(r, size)) for place in (p, y, delta))
+            left = builder.sub(rows, builder.mul(r, I64(v.width)))
+            cost = _BandCost(v, columns, left, places, scale, builder.mul(vectors, size))
+            cost.lanes = lanes_
+            cost.emit(case)
+            close_loop(builder, r, builder.add(r, I64(1)), vectors, body, leave)
+
+        switch(builder, code, STACK_COSTS, emit)
+        return total(v, builder.load(lanes_))
+
+    i = types.int64
+    return types.float64(like, i, i, i, i, i, i, scale, i), codegen
 
 
 def _operate_twin(like: Any, line: int, block: int, weights: int, rows: int, scale: Any) -> float:
@@ -204,7 +274,7 @@ def operate(typing_context: Any, like: Any, line: Any, block: Any, weights: Any,
                 terms, column_step, term_step = of_product
                 emit_product(v, columns, terms, source, builder.add(weights, other), column_step, term_step, target)
             elif kind == COST:
-                builder.store(cost.softmax() if code == SOFTMAX_COST else cost.numbers(code), result)
+                builder.store(cost.emit(code), result)
             else:
                 each_vector(v, columns, activation if kind == ACTIVATE else derivative)
 

@@ -31,10 +31,10 @@ def stack(address: int, like: Any, columns: int) -> np.ndarray:
     return view(address, like, columns * width).reshape(columns, width)
 
 
-def each_vector(v: Vectors, count: ir.Value, emit: Callable[[ir.Value], None]) -> None:
-    """Emit a loop over the vectors of a stack: `emit` is given the offset of each in bytes."""
+def each_vector(v: Vectors, count: ir.Value, emit: Callable[[ir.Value], None], step: ir.Value | None = None) -> None:
+    """Emit a loop over the vectors of a stack: `emit` is given the offset of each in bytes; they may be apart."""
     index, _, body, leave = open_loop(v.builder, count, "vectors")
-    emit(v.builder.mul(index, I64(v.width * v.size)))
+    emit(v.builder.mul(index, I64(v.width * v.size) if step is None else step))
     close_loop(v.builder, index, v.builder.add(index, I64(1)), count, body, leave)
 
 

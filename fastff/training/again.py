@@ -10,9 +10,10 @@ from fastff._jit import invoke, unit
 from fastff.network.alike import OBJECT, Alike, place_of
 from fastff.ops.losses import BinaryCrossEntropy, SquaredError
 from fastff.simd.memory import get_int, put_int
-from fastff.training.frame import CLOCK, DONE, ONLINE, TINY, X, Y
+from fastff.training.frame import CLOCK, DONE, ONLINE, SLIM, TINY, X, Y
 from fastff.training.loop import run
 from fastff.training.online import run_online
+from fastff.training.slim_loop import run_slim
 from fastff.training.tiny_loop import run_tiny
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def run_again(like: Any, frame: int, x: int, y: int) -> int:
         invoke(run_tiny, like, (frame,))
     elif get_int(frame + 8 * ONLINE) != 0:
         invoke(run_online, like, (frame,))
+    elif get_int(frame + 8 * SLIM) != 0:
+        invoke(run_slim, like, (frame, 0))
     else:
         invoke(run, like, (frame, 0))
     return get_int(frame + 8 * DONE)

@@ -24,6 +24,8 @@ from fastff.training.again import Again
 from fastff.training.loop import run
 from fastff.training.online import OnlineRoom, run_online
 from fastff.training.relayout import converted
+from fastff.training.slim import SlimRoom, is_slim
+from fastff.training.slim_loop import prepare_slim, run_slim
 from fastff.training.team import STEP_OPERATIONS, Team
 from fastff.training.tiny import TinyRoom, flat_layout, is_tiny
 from fastff.training.tiny_loop import prepare_tiny, run_tiny
@@ -70,31 +72,38 @@ class Engine:
     def __init__(self, plan: Plan, loss: Any, optimizer: Any, rows: int) -> None:
         self.plan, self.loss_object, self.optimizer, self.rows = plan, loss, optimizer, rows
         self.t = 0
-        self._tiny = is_tiny(plan, loss, rows)
-        self._layout = flat_layout(plan) if self._tiny else Layout.of(plan, rows, optimizer.n_states)
+        self._choose(rows)
         self.state = np.zeros(optimizer.n_states * self._layout.n_bytes // plan.dtype.itemsize, plan.dtype)
         self._workspace: Workspace | None = None
         self._bound_state: np.ndarray | None = None
         self._tiny_room: TinyRoom | None = None
         self._online_room: OnlineRoom | None = None
+        self._slim_room: SlimRoom | None = None
         self.again: Again | None = None
         self._holds = self._is_ahead = False
         self._team = Team()
 
     def __getstate__(self) -> dict[str, Any]:
-        rooms = dict.fromkeys(("_workspace", "_bound_state", "_tiny_room", "_online_room", "again"))
+        rooms = dict.fromkeys(("_workspace", "_bound_state", "_tiny_room", "_online_room", "_slim_room", "again"))
         return {**self.__dict__, **rooms}
 
     def grow(self, rows: int) -> None:
         """Be ready for steps of so many rows: the layout becomes theirs, and `state` an array in the order of that."""
         if rows <= self.rows:
             return
-        self._tiny = is_tiny(self.plan, self.loss_object, rows)
-        layout = flat_layout(self.plan) if self._tiny else Layout.of(self.plan, rows, self.optimizer.n_states)
-        if layout != self._layout:
-            self.state = converted(self.state, self.plan, self._layout, layout)
-            self._layout, self._workspace, self.again = layout, None, None
+        before = self._layout
+        self._choose(rows)
+        if before != self._layout:
+            self.state = converted(self.state, self.plan, before, self._layout)
+            self._workspace, self.again = None, None
         self.rows = rows
+
+    def _choose(self, rows: int) -> None:
+        """Choose the way that steps of so many rows are made, and the layout."""
+        self._tiny = is_tiny(self.plan, self.loss_object, rows)
+        self._slim = not self._tiny and is_slim(self.plan, self.loss_object, rows)
+        flat = self._tiny or self._slim
+        self._layout = flat_layout(self.plan) if flat else Layout.of(self.plan, rows, self.optimizer.n_states)
 
     def run(
         self,
@@ -140,9 +149,12 @@ class Engine:
         padded = steps >= PADDED_STEPS and rows <= FEW_ROWS and in_place and not tiny
         workspace = self._ready(parameters, rows, padded)
         workspace.frame[frame_.TINY] = self._place_tiny(parameters) if tiny else 0
-        online = rows <= ONLINE_ROWS and not tiny and not self._layout.panels
+        slim = self._slim and rows > FEW_ROWS
+        kept = order is None and steps > -(-len(x) // rows)
+        workspace.frame[frame_.SLIM] = self._place_slim(parameters, len(x), rows, kept) if slim else 0
+        online = rows <= ONLINE_ROWS and not (tiny or slim or self._layout.panels)
         workspace.frame[frame_.ONLINE] = self._place_online(workspace) if online else 0
-        room = workspace.place_gradients() if rows > workspace.chunk else None
+        room = workspace.place_gradients() if rows > workspace.chunk and not slim else None
         done = self._call(self.optimizer.code, workspace, x, y, order, rows, first, steps, losses)
         del room
         self.t += done
@@ -253,6 +265,16 @@ class Engine:
             self._online_room = OnlineRoom(self.plan)
         return self._online_room.address
 
+    def _place_slim(self, parameters: np.ndarray, rows: int, batch: int, kept: bool) -> int:
+        """Address of the record of a slim network's buffers."""
+        room = self._slim_room
+        if room is None or room.threads < _threads.get_num_threads():
+            prepare_slim(self.plan.dtype)
+            room = self._slim_room = SlimRoom(self.plan, self.loss_object)
+        room.bind(address_of(parameters), address_of(self.state))
+        room.plan_steps(rows, batch, kept)
+        return room.address
+
     def _bind_state(self, workspace: Workspace) -> None:
         place = self.state.ctypes.data
         columns = ((line_.MOMENT, line_.BIAS_MOMENT), (line_.SQUARE, line_.BIAS_SQUARE))
@@ -285,7 +307,7 @@ class Engine:
         frame[frame_.LOSSES], frame[frame_.DONE] = address_of(losses), 0
         frame[frame_.FEW] = not self._layout.panels and batch <= FEW_ROWS
         frame[frame_.BY_COLUMNS] = self._by_columns(team)
-        loop = run[plan.dtype]
+        loop = run_slim[plan.dtype] if rule >= 0 and frame[frame_.SLIM] != 0 else run[plan.dtype]
         if rule >= 0 and frame[frame_.TINY] != 0:
             run_tiny[plan.dtype](0.0, workspace.address)
             return frame[frame_.DONE]

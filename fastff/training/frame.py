@@ -43,6 +43,7 @@ BETA1 = 35  # or momentum
 BETA2 = 36
 EPSILON = 37
 ONLINE = 38  # int64: address of the record of steps of one row, see fastff.training.online, or 0
+SLIM = 39  # int64: address of the record of a slim network's buffers, see fastff.training.slim, or 0
 FIELDS = 40
 
 # RULE: an optimizer's code, or one of these
