@@ -50,6 +50,11 @@ def load_number(v: Vectors, address: ir.Value) -> ir.Value:
     return loaded
 
 
+def is_not_zero(v: Vectors, x: ir.Value) -> ir.Value:
+    """Mask of the lanes that are not zero; NaN is not."""
+    return v.builder.fcmp_unordered("!=", x, v.constant(0.0))
+
+
 def count_ones(v: Vectors, mask: ir.Value) -> ir.Value:
     """Number of lanes of a mask, as int64."""
     word = ir.IntType(v.width)
@@ -58,61 +63,35 @@ def count_ones(v: Vectors, mask: ir.Value) -> ir.Value:
     return v.builder.zext(v.builder.call(ones, [v.builder.bitcast(mask, word)]), I64)
 
 
-def _list_vectors(v: Vectors, n: ir.Value, places: list[ir.Value], every: ir.Value, rows: ir.Value) -> ir.Value:
-    """Emit `list_rows` by AVX-512's compression."""
-    builder = v.builder
-    kind = ir.VectorType(I32, v.width)
-    name = f"llvm.x86.avx512.mask.compress.v{v.width}i32"
-    compress = builder.module.globals.get(name) or ir.Function(
-        builder.module, ir.FunctionType(kind, [kind, kind, v.mask_type]), name
+def _packed(v: Vectors, numbers: ir.Value, mask: ir.Value) -> ir.Value:
+    """The numbers (32 bits each) of the lanes of a mask, one beside the other; what follows them is not used."""
+    builder, kind = v.builder, numbers.type
+    if ROW.name == "avx512":
+        name = f"llvm.x86.avx512.mask.compress.v{v.width}i32"
+        compress = builder.module.globals.get(name) or ir.Function(
+            builder.module, ir.FunctionType(kind, [kind, kind, v.mask_type]), name
+        )
+        return builder.call(compress, [numbers, ir.Constant(kind, [0] * v.width), mask])
+    # lanes of each mask, from a table
+    name = f"fastff.packed.v{v.width}"
+    table = builder.module.globals.get(name)
+    if table is None:
+        byte = ir.ArrayType(ir.IntType(8), v.width)
+        lanes = [[i for i in range(v.width) if word >> i & 1] for word in range(1 << v.width)]
+        lines = [ir.Constant(byte, (each + [0] * v.width)[: v.width]) for each in lanes]
+        table = ir.GlobalVariable(builder.module, ir.ArrayType(byte, len(lines)), name)
+        table.linkage, table.global_constant, table.initializer = "internal", True, ir.Constant(table.value_type, lines)
+    word = builder.zext(builder.bitcast(mask, ir.IntType(v.width)), I64)
+    line = builder.bitcast(builder.gep(table, [I64(0), word]), ir.VectorType(ir.IntType(8), v.width).as_pointer())
+    loaded = builder.load(line)
+    loaded.align = 1
+    first = builder.extract_element(numbers, I32(0))
+    every = builder.shuffle_vector(
+        builder.insert_element(ir.Constant(kind, ir.Undefined), first, I32(0)),
+        ir.Constant(kind, ir.Undefined),
+        ir.Constant(kind, [0] * v.width),
     )
-    vectors = builder.sdiv(builder.add(n, I64(v.width - 1)), I64(v.width))
-    index, entry, body, leave = open_loop(builder, vectors, "list")
-    count = builder.phi(I64)
-    numbers = builder.phi(kind)
-    inside = v.first(builder.sub(n, builder.mul(index, I64(v.width))))
-    offset = builder.mul(index, I64(v.width * v.size))
-    found = v.splat(every)
-    for place in places:
-        loaded = v.load(builder.add(place, offset), inside)
-        found = builder.or_(found, builder.fcmp_unordered("!=", loaded, v.constant(0.0)))
-    found = builder.and_(found, inside)
-    packed = builder.call(compress, [numbers, ir.Constant(kind, [0] * v.width), found])
-    target = builder.add(rows, builder.mul(count, I64(ENTRY)))
-    builder.store(packed, builder.inttoptr(target, kind.as_pointer())).align = ENTRY
-    following = builder.add(count, count_ones(v, found))
-    count.add_incoming(I64(0), entry)
-    count.add_incoming(following, body)
-    numbers.add_incoming(ir.Constant(kind, list(range(v.width))), entry)
-    numbers.add_incoming(builder.add(numbers, ir.Constant(kind, [v.width] * v.width)), body)
-    close_loop(builder, index, builder.add(index, I64(1)), vectors, body, leave)
-    result = builder.phi(I64)
-    result.add_incoming(I64(0), entry)
-    result.add_incoming(following, body)
-    return result
-
-
-def _list_scalars(v: Vectors, n: ir.Value, places: list[ir.Value], every: ir.Value, rows: ir.Value) -> ir.Value:
-    """Emit `list_rows` row by row, without a branch."""
-    builder = v.builder
-    index, entry, body, leave = open_loop(builder, n, "list")
-    count = builder.phi(I64)
-    offset = builder.mul(index, I64(v.size))
-    found = every
-    for place in places:
-        loaded = builder.load(builder.inttoptr(builder.add(place, offset), v.scalar.as_pointer()))
-        loaded.align = v.size
-        found = builder.or_(found, builder.fcmp_unordered("!=", loaded, v.scalar(0.0)))
-    target = builder.add(rows, builder.mul(count, I64(ENTRY)))
-    builder.store(builder.trunc(index, I32), builder.inttoptr(target, I32.as_pointer()))
-    following = builder.add(count, builder.zext(found, I64))
-    count.add_incoming(I64(0), entry)
-    count.add_incoming(following, body)
-    close_loop(builder, index, builder.add(index, I64(1)), n, body, leave)
-    result = builder.phi(I64)
-    result.add_incoming(I64(0), entry)
-    result.add_incoming(following, body)
-    return result
+    return builder.add(every, builder.zext(loaded, kind))
 
 
 @intrinsic(_list_rows_twin)
@@ -125,51 +104,71 @@ def list_rows(typing_context: Any, like: Any, n: Any, x: Any, other: Any, every:
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         v = Vectors(builder, like)
         _, n, x, other, every, rows = values
-        emit = _list_vectors if ROW.name == "avx512" else _list_scalars
-        return emit(v, n, [x, other], builder.icmp_signed("!=", every, I64(0)), rows)
+        kind = ir.VectorType(I32, v.width)
+        wanted = v.splat(builder.icmp_signed("!=", every, I64(0)))
+        vectors = builder.sdiv(builder.add(n, I64(v.width - 1)), I64(v.width))
+        index, entry, body, leave = open_loop(builder, vectors, "list")
+        count, numbers = builder.phi(I64), builder.phi(kind)
+        inside = v.first(builder.sub(n, builder.mul(index, I64(v.width))))
+        offset = builder.mul(index, I64(v.width * v.size))
+        found = wanted
+        for place in (x, other):
+            found = builder.or_(found, is_not_zero(v, v.load(builder.add(place, offset), inside)))
+        found = builder.and_(found, inside)
+        target = builder.add(rows, builder.mul(count, I64(ENTRY)))
+        builder.store(_packed(v, numbers, found), builder.inttoptr(target, kind.as_pointer())).align = ENTRY
+        following = builder.add(count, count_ones(v, found))
+        count.add_incoming(I64(0), entry)
+        count.add_incoming(following, body)
+        numbers.add_incoming(ir.Constant(kind, list(range(v.width))), entry)
+        numbers.add_incoming(builder.add(numbers, ir.Constant(kind, [v.width] * v.width)), body)
+        close_loop(builder, index, builder.add(index, I64(1)), vectors, body, leave)
+        result = builder.phi(I64)
+        result.add_incoming(I64(0), entry)
+        result.add_incoming(following, body)
+        return result
 
     return types.int64(like, *[types.int64] * 5), codegen
 
 
-def _spread_twin(like: Any, n: int, x: int, packed: int, out: int) -> None:
-    found = view(x, like, n) != 0
-    view(out, like, n)[:] = 0
-    view(out, like, n)[found] = view(packed, like, int(found.sum()))
+def _spread_twin(like: Any, count: int, rows: int, n: int, x: int, packed: int, out: int) -> None:
+    target = view(out, like, n)
+    target[:] = 0
+    target[listed(rows, count)] = view(packed, like, count)
 
 
 @intrinsic(_spread_twin)
-def spread(typing_context: Any, like: Any, n: Any, x: Any, packed: Any, out: Any) -> Any:
-    """Write the numbers of listed rows to their places: those where x is not zero; zeros elsewhere.
+def spread(typing_context: Any, like: Any, count: Any, rows: Any, n: Any, x: Any, packed: Any, out: Any) -> Any:
+    """Write the numbers of listed rows to their places, and zeros elsewhere. The rows are those where x is not zero.
 
-    *packed* needs room for a number more.
+    *packed* needs room for a vector more.
     """
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         v = Vectors(builder, like)
-        _, n, x, packed, out = values
-        width = v.width if ROW.name == "avx512" else 1
-        step = I64(width * v.size)
-        vectors = builder.sdiv(builder.add(n, I64(width - 1)), I64(width))
+        _, count, rows, n, x, packed, out = values
+        vectors = builder.sdiv(builder.add(n, I64(v.width - 1)), I64(v.width))
         index, entry, body, leave = open_loop(builder, vectors, "spread")
         source = builder.phi(I64)
-        offset = builder.mul(index, step)
-        if width > 1:
-            inside = v.first(builder.sub(n, builder.mul(index, I64(width))))
-            loaded = v.load(builder.add(x, offset), inside)
-            found = builder.and_(builder.fcmp_unordered("!=", loaded, v.constant(0.0)), inside)
+        offset = builder.mul(index, I64(v.width * v.size))
+        inside = v.first(builder.sub(n, builder.mul(index, I64(v.width))))
+        value: ir.Value = v.constant(0.0)
+        after: ir.Value = source
+        if ROW.name == "avx512":
+            found = builder.and_(is_not_zero(v, v.load(builder.add(x, offset), inside)), inside)
             expand = v.intrinsic("masked.expandload", [v.type.as_pointer(), v.mask_type, v.type], v.suffix)
-            value = builder.call(expand, [v.pointer(source), found, v.constant(0.0)])
-            v.store(value, builder.add(out, offset), inside)
-            count = count_ones(v, found)
-        else:
-            found = builder.fcmp_unordered("!=", load_number(v, builder.add(x, offset)), v.scalar(0.0))
-            value = builder.select(found, load_number(v, source), v.scalar(0.0))
-            target = builder.inttoptr(builder.add(out, offset), v.scalar.as_pointer())
-            builder.store(value, target).align = v.size
-            count = builder.zext(found, I64)
+            value = builder.call(expand, [v.pointer(source), found, value])
+            after = builder.add(source, builder.mul(count_ones(v, found), I64(v.size)))
         source.add_incoming(packed, entry)
-        source.add_incoming(builder.add(source, builder.mul(count, I64(v.size))), body)
+        source.add_incoming(after, body)
+        v.store(value, builder.add(out, offset), inside)
         close_loop(builder, index, builder.add(index, I64(1)), vectors, body, leave)
+        if ROW.name != "avx512":
+            at, _, body, leave = open_loop(builder, count, "place")
+            number = load_number(v, builder.add(packed, builder.mul(at, I64(v.size))))
+            target = builder.add(out, builder.mul(row_number(builder, rows, at), I64(v.size)))
+            builder.store(number, builder.inttoptr(target, v.scalar.as_pointer())).align = v.size
+            close_loop(builder, at, builder.add(at, I64(1)), count, body, leave)
         return context.get_dummy_value()
 
-    return types.void(like, *[types.int64] * 4), codegen
+    return types.void(like, *[types.int64] * 6), codegen

@@ -49,7 +49,7 @@ class _Back:
         inputs = [load_number(v, builder.add(x["x"], builder.mul(number, I64(v.size)))) for number in numbers]
         factors = [v.splat(builder.fmul(each, x["alpha"])) for each in inputs]
         zeros = [v.constant(0.0)] * height
-        marks = [builder.load(self.bad)] + [v.constant(0.0)] * (self.marks(height) - 1)
+        marks = [builder.load(self.bad), *zeros[1:]]
         whole = builder.sdiv(x["columns"], I64(v.width))
         at, entry, body, leave = open_loop(builder, whole, "columns")
         state = [builder.phi(v.type) for _ in (*zeros, *marks)]
@@ -82,11 +82,6 @@ class _Back:
             marked = builder.fadd(marked, each)
         builder.store(marked, self.bad)
 
-    @staticmethod
-    def marks(height: int) -> int:
-        """Number of chains in which updated weights are looked at."""
-        return max(1, height // 2)
-
     def _columns(
         self, places: list[ir.Value], factors: list[ir.Value], state: list[ir.Value], offset: ir.Value, mask: Any
     ) -> list[ir.Value]:
@@ -100,8 +95,7 @@ class _Back:
             sums[r] = v.fma(weight, delta, sums[r])
             updated = v.fma(factor, delta, weight)
             v.store(updated, target, mask)
-            m = r % len(marks)
-            marks[m] = v.fma(updated, v.constant(0.0), marks[m])
+            marks[r] = v.fma(updated, v.constant(0.0), marks[r])
         return [*sums, *marks]
 
     def _merge(self, first: list[ir.Value], entry: ir.Block, after: list[ir.Value], body: ir.Block) -> list[ir.Value]:

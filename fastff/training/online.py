@@ -192,7 +192,7 @@ def run_online(like: Any, frame: int) -> int:
                 packed = below if count == inputs else sums
                 marks += step_back(count, rows, columns, hidden, delta, rate, weight, weight_row, packed)
                 if count < inputs:
-                    spread(like, inputs, hidden, sums, below)
+                    spread(like, count, rows, inputs, hidden, sums, below)
                 elif activation != IDENTITY:
                     invoke(derivative, like, (activation, inputs, hidden, linear, below))
         every = 0 if marks == 0.0 else 1
