@@ -37,6 +37,8 @@ FEW_ROWS = 4
 PADDED_STEPS = 16
 #: Rows of a step up to which plain descent has a loop of its own.
 ONLINE_ROWS = 1
+#: Parameters up to which a row is faster by itself in the lanes of a tiny network.
+ONLINE_PARAMETERS = 40
 #: By how much the largest share of the first layer's panels may exceed an equal one.
 UNEVEN = 1.35
 
@@ -78,6 +80,7 @@ class Engine:
         self._bound_state: np.ndarray | None = None
         self._tiny_room: TinyRoom | None = None
         self._online_room: OnlineRoom | None = None
+        self._is_online = optimizer.code == PLAIN and optimizer.weight_decay == 0.0
         self._slim_room: SlimRoom | None = None
         self.again: Again | None = None
         self._holds = self._is_ahead = False
@@ -143,7 +146,8 @@ class Engine:
             Steps made: fewer than `steps` where a loss was not finite; that loss is written and its update not made.
         """
         rows = min(rows_per_step, len(x))
-        tiny = self._tiny and rows <= self.rows
+        online = rows <= ONLINE_ROWS and self._is_online
+        tiny = self._tiny and rows <= self.rows and not (online and self.plan.n_parameters > ONLINE_PARAMETERS)
         # the rows of the optimizer's state are not padded
         in_place = not self._layout.panels and self.optimizer.n_states == 0
         padded = steps >= PADDED_STEPS and rows <= FEW_ROWS and in_place and not tiny
@@ -152,8 +156,8 @@ class Engine:
         slim = self._slim and rows > FEW_ROWS
         kept = order is None and steps > -(-len(x) // rows)
         workspace.frame[frame_.SLIM] = self._place_slim(parameters, len(x), rows, kept) if slim else 0
-        online = rows <= ONLINE_ROWS and not (tiny or slim or self._layout.panels)
-        workspace.frame[frame_.ONLINE] = self._place_online(workspace) if online else 0
+        online = online and not (tiny or self._layout.panels)
+        workspace.frame[frame_.ONLINE] = self._place_online() if online else 0
         room = workspace.place_gradients() if rows > workspace.chunk and not slim else None
         done = self._call(self.optimizer.code, workspace, x, y, order, rows, first, steps, losses)
         del room
@@ -256,10 +260,8 @@ class Engine:
         room.bind(address_of(parameters), address_of(self.state))
         return room.address
 
-    def _place_online(self, workspace: Workspace) -> int:
-        """Address of the record of steps of one row, or 0 where the rule is not plain descent."""
-        if self.optimizer.code != PLAIN or workspace.numbers[frame_.DECAY] != 0.0:
-            return 0
+    def _place_online(self) -> int:
+        """Address of the record of steps of one row."""
         if self._online_room is None:
             run_online[self.plan.dtype]  # in Python, where Ctrl-C is heard
             self._online_room = OnlineRoom(self.plan)

@@ -305,6 +305,37 @@ def test_other_rules_and_more_rows_go_the_general_way():
 
 
 @pytest.mark.portable
+def test_tiny_networks_of_some_size_too(monkeypatch):
+    """In a flat layout, which steps of a few rows share."""
+    monkeypatch.setattr(engine_module, "is_tiny", lambda plan, loss, rows: True)
+    for sizes, online in (((3, 4, 1), False), ((4, 9, 2), True)):
+        plan, start = network(sizes, "relu")
+        x, y = data(plan, 5, SquaredError())
+        engine, parameters, losses = Engine(plan, SquaredError(), SGD(0.1), 5), start.copy(), np.zeros(10)
+        wanted = start.copy()
+        assert engine.run(parameters, x, y, None, 5, 0, 2, losses[:2]) == 2
+        assert not is_online(engine)
+        assert engine.run(parameters, x, y, None, 1, 0, 5, losses[2:7]) == 5
+        assert is_online(engine) == online
+        assert engine.run(parameters, x, y, None, 5, 0, 3, losses[7:]) == 3
+        exact = [
+            reference.train(plan, wanted, x, y, SquaredError(), SGD(0.1), epochs, rows)
+            for epochs, rows in ((2, 5), (1, 1), (3, 5))
+        ]
+        np.testing.assert_allclose(losses, np.concatenate(exact), rtol=1e-12)
+        np.testing.assert_allclose(parameters, wanted, rtol=0, atol=1e-13)
+
+
+def test_a_rate_of_zero_changes_nothing():
+    for rate in (0.0, 1e-60):
+        plan, start = network((3, 14, 2), "relu", dtype="float32")
+        x, y = data(plan, 4, SquaredError())
+        _, parameters, engine = train(plan, start, x, y, SquaredError(), SGD(rate), 1, 4)
+        assert is_online(engine)
+        np.testing.assert_array_equal(parameters, start)
+
+
+@pytest.mark.portable
 def test_steps_of_more_rows_in_between():
     plan, start = network((3, 14, 2), "relu")
     x, y = data(plan, 4, SquaredError())
