@@ -138,14 +138,13 @@ def _step_on_twin(
     start: int,
     out: int,
     floor: Any,
-) -> Any:
+) -> None:
     total = view(start, floor, columns).copy()
     for i in listed(rows, count):
         row = view(w + i * w_row, floor, columns)
         row += alpha * get(x + i * total.itemsize, floor) * view(delta, floor, columns)
         total += get(coming + i * total.itemsize, floor) * row
     view(out, floor, columns)[:] = np.where(total < floor, floor, total)
-    return (total * 0).sum(dtype=total.dtype)
 
 
 @intrinsic(_step_on_twin)
@@ -167,16 +166,12 @@ def step_on(
     """Update listed rows of a weight, and take the next row of inputs through it on the same way.
 
     ``w[i, j] += alpha x[i] delta[j]``, then ``out[j] = max(start[j] + sum over listed i of coming[i] w[i, j], floor)``.
-    Gives 0, or NaN where a sum is not finite: so it is where a weight has become so.
     """
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         v = Vectors(builder, floor)
         count, rows, columns, x, delta, alpha_, w, w_row, coming, start, out, floor_ = values
-        step, zero = v.width * v.size, v.constant(0.0)
-        with builder.goto_entry_block():
-            bad = builder.alloca(v.type)
-        builder.store(zero, bad)
+        step = v.width * v.size
 
         def emit(vectors: int, left: ir.Value, skipped: ir.Value) -> None:
             places = [builder.add(skipped, I64(j * step)) for j in range(vectors)]
@@ -198,18 +193,13 @@ def step_on(
                 after.append(v.fma(number, updated, total))
             _carry(sums, first, entry, after, builder.block)
             close_loop(builder, at, builder.add(at, I64(1)), count, body, leave)
-            totals = _merged(v, first, entry, after, body)
-            marked = builder.load(bad)
-            for total in totals:
-                marked = v.fma(total, zero, marked)
-            builder.store(marked, bad)
-            _write(v, totals, out, places, masks, floor_)
+            _write(v, _merged(v, first, entry, after, body), out, places, masks, floor_)
 
         by_groups(v, columns, emit)
-        return fold(builder, builder.load(bad), builder.fadd)
+        return context.get_dummy_value()
 
     i = types.int64
-    return floor(i, i, i, i, i, floor, i, i, i, i, i, floor), codegen
+    return types.void(i, i, i, i, i, floor, i, i, i, i, i, floor), codegen
 
 
 @np.errstate(all="ignore")

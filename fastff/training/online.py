@@ -7,10 +7,10 @@ they pass twice:
 - back and updated in one pass. The first layer's weight, which has no way back, takes the next step's row forward in
   the pass that updates it.
 
-Rows left out are those of which the general loop adds nothing but zeros. That is the same as long as weights and
-derivatives are finite: the first step of each call passes all rows, a step that writes a weight which is not finite is
-followed by steps of all rows, and a derivative that is not finite passes all rows. So such a number shows in the next
-loss, and the bits do not depend on what is left out. (What would overflow in a row left out is not computed.)
+Rows left out are those of which the general loop adds nothing but zeros. That is the same as long as they and the
+derivatives are finite. So all rows go forward in the first step of a call, and where the step before has written a
+weight that is not finite: zero times it is NaN, and the loss tells. A derivative that is not finite goes to all rows.
+What is left out shows in no bit then. (Only what would overflow in a row left out is not missed.)
 """
 
 from __future__ import annotations
@@ -70,9 +70,10 @@ CROSS_ENTROPY = CrossEntropy.code
 LISTS = 0  # address of each layer's list of rows, LIST_BYTES from layer to layer
 LIST_BYTES = 1
 SUMS = 2  # address of the numbers of listed rows
-ZEROS = 3  # address of what sums start from where there are no biases; N_ZEROS numbers
-N_ZEROS = 4
-COUNTS = 5  # lengths of the lists
+ALL_ROWS = 3  # address of a list of all rows of any layer
+ZEROS = 4  # address of what sums start from where there are no biases; N_ZEROS numbers
+N_ZEROS = 5
+COUNTS = 6  # lengths of the lists
 
 
 class OnlineRoom:
@@ -82,13 +83,15 @@ class OnlineRoom:
         size, layers = plan.dtype.itemsize, len(plan.sizes) - 1
         inputs, widest = max(plan.sizes[:-1]), max(plan.sizes[1:])
         list_bytes = -(-(inputs + SPARE) * ENTRY // 64) * 64
-        self._buffer = aligned(layers * list_bytes + (inputs + widest) * size + 4 * 64)
+        self._buffer = aligned((layers + 1) * list_bytes + (inputs + widest) * size + 4 * 64)
         self._record = np.zeros(COUNTS + layers, np.int64)
         self.address = int(self._record.ctypes.data)
         place = int(self._buffer.ctypes.data)
-        sums = place + layers * list_bytes
+        rows = layers * list_bytes
+        self._buffer[rows : rows + inputs * ENTRY].view(np.int32)[:] = np.arange(inputs)
+        sums = place + rows + list_bytes
         zeros = -(-(sums + inputs * size + 64) // 64) * 64
-        self._record[:COUNTS] = place, list_bytes, sums, zeros, 0 if plan.bias else widest
+        self._record[:COUNTS] = place, list_bytes, sums, place + rows, zeros, 0 if plan.bias else widest
 
 
 @inline
@@ -105,7 +108,9 @@ def run_online(like: Any, frame: int) -> int:
         frame, (ONLINE, LAYERS, TABLE, ROWS, ORDER, X, X_ROW, Y, Y_ROW, LABELS)
     )
     place, steps, losses, loss_code, mean, row_losses = get_ints(frame, (FIRST, STEPS, LOSSES, LOSS, MEAN, ROW_LOSSES))
-    lists, list_bytes, sums, zeros, n_zeros = get_ints(record, (LISTS, LIST_BYTES, SUMS, ZEROS, N_ZEROS))
+    lists, list_bytes, sums, all_rows, zeros, n_zeros = get_ints(
+        record, (LISTS, LIST_BYTES, SUMS, ALL_ROWS, ZEROS, N_ZEROS)
+    )
     nothing = number(0.0, like)
     for i in range(n_zeros):
         put(zeros + i * size, nothing)
@@ -134,9 +139,10 @@ def run_online(like: Any, frame: int) -> int:
             # the first layer's are there from the step before
             if layer > 0 or done == 0:
                 # a zero of another activation has a derivative
-                whole = every if before == RELU else 1
-                count = list_rows(like, inputs, source, source, whole, rows)
+                count = list_rows(like, inputs, source, source, 0 if before == RELU else 1, rows)
                 put_int(record + 8 * (COUNTS + layer), count)
+                if every != 0:
+                    count, rows = inputs, all_rows
                 start = bias if bias != 0 else zeros
                 lowest = number(floor_of(layer, layers, activation), like)
                 listed_product(count, rows, columns, source, weight, weight_row, start, linear, lowest)
@@ -164,7 +170,7 @@ def run_online(like: Any, frame: int) -> int:
                     prefetch(y + ahead * y_row)
                     for offset in range(0, x_row, 64):
                         prefetch(data + ahead * x_row + offset)
-        marks = nothing
+        mark = nothing
         for layer in range(layers - 1, -1, -1):
             line, rows = table + layer * LINE, lists + layer * list_bytes
             inputs, columns, activation, weight, weight_row, start, delta, linear = get_ints(
@@ -173,28 +179,24 @@ def run_online(like: Any, frame: int) -> int:
             speed = rate
             if start == 0:
                 start, speed = zeros, nothing
-            mark = step_bias(columns, delta, start, speed)
-            marks += mark
-            # zero times a number that is not finite is to be seen
-            whole = every if mark == 0.0 else 1
+            # zero times a derivative that is not finite is to be seen
+            whole = 0 if step_bias(columns, delta, start, speed) == 0.0 else 1
             if layer == 0:
                 coming = data + row * x_row
                 count = list_rows(like, inputs, here, coming, whole, rows)
                 lowest = number(floor_of(layer, layers, activation), like)
-                marks += step_on(
-                    count, rows, columns, here, delta, rate, weight, weight_row, coming, start, linear, lowest
-                )
+                step_on(count, rows, columns, here, delta, rate, weight, weight_row, coming, start, linear, lowest)
             else:
                 activation, hidden, linear, below = get_ints(line - LINE, (ACTIVATION, HIDDEN, LINEAR, DELTA))
                 count = get_int(record + 8 * (COUNTS + layer))
                 if whole != 0:
-                    count = list_rows(like, inputs, hidden, hidden, 1, rows)
+                    count, rows = inputs, all_rows
                 packed = below if count == inputs else sums
-                marks += step_back(count, rows, columns, hidden, delta, rate, weight, weight_row, packed)
+                mark += step_back(count, rows, columns, hidden, delta, rate, weight, weight_row, packed)
                 if count < inputs:
                     spread(like, count, rows, inputs, hidden, sums, below)
                 elif activation != IDENTITY:
                     invoke(derivative, like, (activation, inputs, hidden, linear, below))
-        every = 0 if marks == 0.0 else 1
+        every = 0 if mark == 0.0 else 1
     put_int(frame + 8 * DONE, done)
     return 0
