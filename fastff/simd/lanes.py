@@ -88,11 +88,6 @@ class Vectors:
             return self.builder.fadd(self.builder.fmul(a, b), c)
         return self.builder.call(self.intrinsic("fma", [self.type] * 3, self.suffix), [a, b, c])
 
-    def prefetch(self, address: ir.Value) -> None:
-        """Ask for the line at an address (int64), which need not be valid, to be brought to the second level."""
-        function = self.intrinsic("prefetch", [self.type.as_pointer(), I32, I32, I32], "p0", ir.VoidType())
-        self.builder.call(function, [self.pointer(address), I32(0), I32(2), I32(1)])
-
     def intrinsic(self, name: str, arguments: list[ir.Type], suffix: str, result: ir.Type | None = None) -> ir.Function:
         """An LLVM intrinsic, declared in the module once."""
         full = f"llvm.{name}.{suffix}"

@@ -202,6 +202,15 @@ def copy_bytes(typing_context: Any, target: Any, source: Any, n_bytes: Any) -> A
     return types.void(types.int64, types.int64, types.int64), codegen
 
 
+def ask_for_line(builder: ir.IRBuilder, address: ir.Value) -> None:
+    """Emit a prefetch of the line at an address (int64), which need not be valid, to the second level."""
+    byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+    name = "llvm.prefetch.p0"
+    kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
+    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+    builder.call(function, [builder.inttoptr(address, byte), i32(0), i32(2), i32(1)])
+
+
 def _prefetch_twin(address: int) -> None:
     return None
 
@@ -211,11 +220,7 @@ def prefetch(typing_context: Any, address: Any) -> Any:
     """Ask for the line at an address, which need not be valid, to be brought near."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
-        name = "llvm.prefetch.p0"
-        kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
-        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        builder.call(function, [builder.inttoptr(values[0], byte), i32(0), i32(2), i32(1)])
+        ask_for_line(builder, values[0])
         return context.get_dummy_value()
 
     return types.void(types.int64), codegen

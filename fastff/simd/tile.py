@@ -22,7 +22,7 @@ from numba import types
 from fastff._cpu import ROW
 from fastff._jit import intrinsic
 from fastff.simd.lanes import I64, Vectors
-from fastff.simd.memory import view
+from fastff.simd.memory import ask_for_line, view
 
 MAX_ROWS = ROW.tile_rows
 MAX_VECTORS = 2
@@ -99,7 +99,7 @@ class _Tile:
         builder.position_at_end(loop)
         left, a, b, ahead = (builder.phi(I64) for _ in range(4))
         sums = [[builder.phi(v.type) for _ in range(self.vectors)] for _ in range(self.rows)]
-        v.prefetch(ahead)
+        ask_for_line(builder, ahead)
         b_vectors = [v.load(builder.add(b, I64(j * step)), masks[j]) for j in range(self.vectors)]
         after = []
         for offset, row in zip(offsets, sums, strict=True):
