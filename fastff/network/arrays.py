@@ -21,8 +21,9 @@ __all__ = ["all_finite", "as_rows", "as_targets", "require_finite"]
 # Up to here vdot, one call into BLAS, is quickest (0.4 us for a row of 40, isfinite and all 0.9). Beyond, a sum keeps
 # BLAS from waking its threads.
 _SMALL = 8192
-# Numbers that a further thread must find before it is worth starting: 0.25 ms of them.
-_SHARE = 1 << 20
+# Numbers that a further thread must find before it is worth starting: a pool takes half a millisecond to start and to
+# end, in which one thread sums three million up.
+_SHARE = 1 << 23
 
 
 def as_rows(X: object, plan: Plan, *, finite: bool = False) -> np.ndarray:
