@@ -44,6 +44,7 @@ from fastff.ops.head import head
 from fastff.ops.losses import CrossEntropy
 from fastff.simd.barrier import wait
 from fastff.simd.memory import field, get_double, get_int, put_double, put_int, size_of
+from fastff.simd.tile import MAX_ROWS
 from fastff.training.frame import (
     BARRIER,
     BATCH,
@@ -71,6 +72,7 @@ from fastff.training.frame import (
     STEPS,
     TABLE,
     THREADS,
+    TILES,
     X_BATCH_ROW,
     X_ROW,
     Y_BATCH,
@@ -79,7 +81,15 @@ from fastff.training.frame import (
     Y,
 )
 from fastff.training.gather import gather
-from fastff.training.weights import FIRST_CHUNK, LAST_CHUNK, MIDDLE_CHUNK, ONLY, transpose_layer, update_layer
+from fastff.training.weights import (
+    FIRST_CHUNK,
+    LAST_CHUNK,
+    MIDDLE_CHUNK,
+    ONLY,
+    pack_inputs,
+    transpose_layer,
+    update_layer,
+)
 
 CROSS_ENTROPY = CrossEntropy.code
 
@@ -189,6 +199,30 @@ def gather_inputs(like: Any, frame: int, table: int, order: int, first: int, las
             row,
         ),
     )
+    return 0
+
+
+@inline
+def tiles_of(frame: int, thread: int, first: int, depth_bytes: int) -> int:
+    """Address of a thread's tiles of the data, whose first input is `first`; 0 where they are not kept."""
+    tiles = get_int(frame + 8 * TILES)
+    # a thread's last tile may be higher than its share
+    return tiles + (first + thread * MAX_ROWS) * depth_bytes if tiles != 0 else 0
+
+
+@unit("iii")
+def keep_tiles(like: Any, frame: int, table: int, thread: int) -> int:
+    """Pack this thread's part of the data in tiles, for all steps: each has all of its rows."""
+    threads, rows = get_int(frame + 8 * THREADS), get_int(frame + 8 * ROWS)
+    x, x_row = chunk_inputs(frame, table, 0, 0)
+    inputs = field(table, INPUTS)
+    if get_int(frame + 8 * BY_COLUMNS) != 0:
+        if thread == 0:  # for all
+            invoke(pack_inputs, like, (table, 0, inputs, x, x_row, rows, get_int(frame + 8 * TILES)))
+        return 0
+    first, last = share(inputs, thread, threads), share(inputs, thread + 1, threads)
+    tiles = tiles_of(frame, thread, first, rows * size_of(like))
+    invoke(pack_inputs, like, (table, first, last, x, x_row, rows, tiles))
     return 0
 
 
@@ -351,11 +385,13 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
                     x,
                     x_row,
                     rows,
+                    get_int(frame + 8 * TILES),
                     scratch,
                 ),
             )
         else:
             mine = 1 if layer % threads == thread else 0
+            first, last = share(inputs, thread, threads), share(inputs, thread + 1, threads)
             invoke(
                 update_layer,
                 like,
@@ -364,14 +400,15 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
                     line,
                     clock,
                     chunk,
-                    share(inputs, thread, threads),
-                    share(inputs, thread + 1, threads),
+                    first,
+                    last,
                     0,
                     panels,
                     mine,
                     x,
                     x_row,
                     rows,
+                    tiles_of(frame, thread, first, rows * size) if layer == 0 else 0,
                     scratch,
                 ),
             )
@@ -420,6 +457,8 @@ def run(like: Any, frame: int, thread: int) -> int:
     place = first_step - epoch * steps_per_epoch
     if rule != LOSS_ONLY:
         invoke(transpose_share, like, (frame, table, thread))
+    if get_int(frame + 8 * TILES) != 0:
+        invoke(keep_tiles, like, (frame, table, thread))
     if by_columns != 0 and order != 0:
         rows = min(chunk_rows, min(batch, data_rows - place * batch))
         numbers = order + 8 * (epoch * data_rows + place * batch)

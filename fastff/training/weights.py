@@ -143,7 +143,20 @@ def gradient_rows(
     return 0
 
 
-@unit("iiiiiiiiiiiii")
+@unit("iiiiiii")
+def pack_inputs(like: Any, line: int, first: int, last: int, x: int, x_row: int, k: int, tiles: int) -> int:
+    """Pack k rows of a layer's inputs ``first`` to ``last`` as `update_layer` wants its `tiles`."""
+    size = size_of(like)
+    block = field(line, WEIGHT_BLOCK)
+    i = first
+    while i < last:
+        m = min(block, last - i)
+        invoke(pack_tiles, like, (m, k, x + i * size, x_row, tiles + (i - first) * k * size))
+        i += m
+    return 0
+
+
+@unit("iiiiiiiiiiiiii")
 def update_layer(
     like: Any,
     frame: int,
@@ -158,6 +171,7 @@ def update_layer(
     x: int,
     x_row: int,
     k: int,
+    tiles: int,
     scratch: int,
 ) -> int:
     """Gradients and updates of a part of a layer's weight, and of its bias if told so.
@@ -170,6 +184,8 @@ def update_layer(
         The part: rows, and panels of columns.
     x, x_row, k : int
         The layer's input for the k rows of the chunk. *Read*, as is the layer's DELTA.
+    tiles : int
+        Address of the part's rows of it in tiles (`pack_inputs`), or 0. *Read.*
     scratch : int
         Room for a packed block of rows, the packed delta and a block of gradients. *Written.*
     """
@@ -222,9 +238,13 @@ def update_layer(
     while i < last:
         m = min(block, last - i)
         a, a_row, a_step, a_tile = x + i * size, size, x_row, 0
-        if packs:
-            invoke(pack_tiles, like, (m, k, a, x_row, scratch))
-            a, a_step, a_tile = scratch, MAX_ROWS * size, k * MAX_ROWS * size
+        if tiles != 0 or packs:
+            a = scratch
+            if tiles != 0:
+                a = tiles + (i - first) * k * size
+            else:
+                invoke(pack_tiles, like, (m, k, x + i * size, x_row, scratch))
+            a_step, a_tile = MAX_ROWS * size, k * MAX_ROWS * size
         start = i * weight_row + skipped
         if plain:
             # all panels in one call, each tile subtracted as it is complete

@@ -112,6 +112,7 @@ class Workspace:
         self._describe_frame()
         self.parameters: np.ndarray | None = None
         self.padded = False
+        self._tiles: np.ndarray | None = None
         self._copies: list[tuple[np.ndarray, np.ndarray]] = []
         self._packing: list[tuple[Any, ...]] = []
         self._unpacking: list[tuple[Any, ...]] = []
@@ -271,6 +272,13 @@ class Workspace:
         self.layout.place(self.table, room.ctypes.data, line_.GRADIENT, line_.BIAS_GRADIENT)
         self.copy_to_odd()
         return room
+
+    def place_tiles(self) -> int:
+        """Address of room for all rows of the data in tiles."""
+        if self._tiles is None:
+            inputs = self.plan.sizes[0] + MAX_ROWS * (self.threads + 1)
+            self._tiles = aligned(inputs * self.rows * self.plan.dtype.itemsize)
+        return int(self._tiles.ctypes.data)
 
     def copy_gradients(self, room: np.ndarray, gradient: np.ndarray) -> None:
         """Copy gradients from the buffers into a flat vector."""

@@ -646,3 +646,31 @@ def test_a_held_engine_grows():
         for batch in (30, 120):
             engine.run(held, x, y, None, batch, 0, 1, losses)
     np.testing.assert_array_equal(held, parts)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("rows", "sizes"), [(9, (45, 7, 3)), (23, (61, 100, 5)), (270, (700, 96, 3)), (270, (700, 9, 3))]
+)
+def test_data_kept_in_tiles(rows, sizes, dtype, threads, engine_room):
+    """Steps that all have the same rows read them from a copy; single steps make none: the bits are the same."""
+    engine_room(threads, panel_rows=1)
+    plan, start = network(sizes, dtype=dtype)
+    loss, optimizer = SquaredError(), Adam(0.01)
+    parts = []
+    for steps in (3, 1):
+        engine, flat, losses = Engine(plan, loss, optimizer, rows), start.copy(), np.empty(3)
+        for seed in (4, 5):  # other data in another call
+            x, y = data(plan, rows, loss, seed)
+            for at in range(0, 3, steps):
+                assert engine.run(flat, x, y, None, rows, 0, steps, losses[at : at + steps]) == steps
+            # gradients of yet other rows, more than are kept
+            more = data(plan, rows + 30, loss, 6)
+            gradient = np.empty_like(flat)
+            engine.loss_and_gradients(flat, *more, gradient)
+            parts.append((steps, flat.copy(), losses.copy(), gradient))
+    half = len(parts) // 2
+    for (_, *one), (_, *other) in zip(parts[:half], parts[half:], strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
