@@ -39,7 +39,7 @@ PADDED_STEPS = 16
 ONLINE_ROWS = 1
 #: Parameters up to which a row is faster by itself in the lanes of a tiny network.
 ONLINE_PARAMETERS = 40
-#: Bytes of data up to which a copy of them is kept in tiles, where every step has all of its rows.
+#: Bytes of data up to which a copy of them is kept in tiles, where they come in the same order in each epoch.
 LARGEST_TILES = 16 << 20
 #: By how much the largest share of the first layer's panels may exceed an equal one.
 UNEVEN = 1.35
@@ -311,8 +311,8 @@ class Engine:
         frame[frame_.LOSSES], frame[frame_.DONE] = address_of(losses), 0
         frame[frame_.FEW] = not self._layout.panels and batch <= FEW_ROWS
         frame[frame_.BY_COLUMNS] = self._by_columns(team)
-        same = order is None and batch == len(x) <= workspace.chunk and x.nbytes <= LARGEST_TILES
-        frame[frame_.TILES] = workspace.place_tiles() if same and steps > 1 and self._layout.panels else 0
+        again = order is None and steps > -(-len(x) // batch) and x.nbytes <= LARGEST_TILES
+        frame[frame_.TILES] = workspace.place_tiles(len(x)) if again and self._layout.panels else 0
         loop = run_slim[plan.dtype] if rule >= 0 and frame[frame_.SLIM] != 0 else run[plan.dtype]
         if rule >= 0 and frame[frame_.TINY] != 0:
             run_tiny[plan.dtype](0.0, workspace.address)

@@ -44,7 +44,7 @@ BETA2 = 36
 EPSILON = 37
 ONLINE = 38  # int64: address of the record of steps of one row, see fastff.training.online, or 0
 SLIM = 39  # int64: address of the record of a slim network's buffers, see fastff.training.slim, or 0
-TILES = 40  # int64: address of room for the data in tiles, where every step has all of its rows, or 0
+TILES = 40  # int64: address of room for the data in tiles, where each epoch has them in the same order, or 0
 FIELDS = 41
 
 # RULE: an optimizer's code, or one of these

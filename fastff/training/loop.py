@@ -203,26 +203,39 @@ def gather_inputs(like: Any, frame: int, table: int, order: int, first: int, las
 
 
 @inline
-def tiles_of(frame: int, thread: int, first: int, depth_bytes: int) -> int:
-    """Address of a thread's tiles of the data, whose first input is `first`; 0 where they are not kept."""
+def tiles_of(frame: int, table: int, thread: int, first: int, at: int, rows: int, size: int) -> int:
+    """Address of tiles of the chunk that begins at row `at` of the data; 0 where they are not kept.
+
+    They are those of the inputs from `first` on, for this thread; its last tile may be higher than its share.
+    """
     tiles = get_int(frame + 8 * TILES)
-    # a thread's last tile may be higher than its share
-    return tiles + (first + thread * MAX_ROWS) * depth_bytes if tiles != 0 else 0
+    if tiles == 0:
+        return 0
+    height = field(table, INPUTS) + MAX_ROWS * (get_int(frame + 8 * THREADS) + 1)
+    return tiles + (at * height + (first + thread * MAX_ROWS) * rows) * size
 
 
 @unit("iii")
 def keep_tiles(like: Any, frame: int, table: int, thread: int) -> int:
-    """Pack this thread's part of the data in tiles, for all steps: each has all of its rows."""
-    threads, rows = get_int(frame + 8 * THREADS), get_int(frame + 8 * ROWS)
-    x, x_row = chunk_inputs(frame, table, 0, 0)
+    """Pack this thread's part of the data in tiles, for all epochs: rows come in the same order in each."""
+    size, threads = size_of(like), get_int(frame + 8 * THREADS)
+    data_rows, batch, chunk_rows = get_int(frame + 8 * ROWS), get_int(frame + 8 * BATCH), get_int(frame + 8 * CHUNK)
     inputs = field(table, INPUTS)
-    if get_int(frame + 8 * BY_COLUMNS) != 0:
-        if thread == 0:  # for all
-            invoke(pack_inputs, like, (table, 0, inputs, x, x_row, rows, get_int(frame + 8 * TILES)))
-        return 0
-    first, last = share(inputs, thread, threads), share(inputs, thread + 1, threads)
-    tiles = tiles_of(frame, thread, first, rows * size_of(like))
-    invoke(pack_inputs, like, (table, first, last, x, x_row, rows, tiles))
+    first, last, owner = share(inputs, thread, threads), share(inputs, thread + 1, threads), thread
+    start = at = chunk = 0
+    while start < data_rows:
+        rows = min(chunk_rows, min(batch - at, data_rows - start))
+        if get_int(frame + 8 * BY_COLUMNS) != 0:
+            # all threads read all inputs, and pack a chunk each
+            first, last, owner = 0, inputs if chunk % threads == thread else 0, 0
+        x, x_row = chunk_inputs(frame, table, start, 0)
+        tiles = tiles_of(frame, table, owner, first, start, rows, size)
+        invoke(pack_inputs, like, (table, first, last, x, x_row, rows, tiles))
+        start += rows
+        at += rows
+        if at == batch:
+            at = 0
+        chunk += 1
     return 0
 
 
@@ -385,7 +398,7 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
                     x,
                     x_row,
                     rows,
-                    get_int(frame + 8 * TILES),
+                    tiles_of(frame, table, 0, 0, at, rows, size),
                     scratch,
                 ),
             )
@@ -408,7 +421,7 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
                     x,
                     x_row,
                     rows,
-                    tiles_of(frame, thread, first, rows * size) if layer == 0 else 0,
+                    tiles_of(frame, table, thread, first, at, rows, size) if layer == 0 else 0,
                     scratch,
                 ),
             )

@@ -24,12 +24,12 @@ from fastff.network.plan import Plan
 from fastff.ops.activations import IDENTITY, OUTPUTS
 from fastff.ops.losses import SquaredError
 from fastff.training.tiny import cost_code
-from fastff.training.workspace import SLIM_CHUNK_ROWS
 
 #: The widest layer.
 MOST_UNITS = 64
-#: Parameters up to which steps of so many rows are made here, and up to which those of more rows than a chunk are.
-FEW_PARAMETERS, FEWEST_ROWS, MOST_PARAMETERS = 1000, 64, 4096
+#: Parameters up to which steps of so many rows are made here, and up to which those of more are.
+FEW_PARAMETERS, FEWEST_ROWS = 1000, 64
+MOST_PARAMETERS, MORE_ROWS = 3500, 128
 #: Vectors of rows of a block: a multiple of a tile's.
 BLOCK_VECTORS = 8
 #: The most slices of a step, and the fewest blocks of one.
@@ -71,7 +71,7 @@ def is_slim(plan: Plan, loss: Any, rows: int) -> bool:
     """Whether steps of so many rows are made here: where it was measured to be faster, and the loss has a code."""
     if max(plan.sizes) > MOST_UNITS or cost_code(OUTPUTS[plan.activations[-1]], loss) < 0:
         return False
-    most = MOST_PARAMETERS if rows > SLIM_CHUNK_ROWS else FEW_PARAMETERS
+    most = MOST_PARAMETERS if rows >= MORE_ROWS else FEW_PARAMETERS
     return rows >= FEWEST_ROWS and plan.n_parameters <= most
 
 

@@ -21,11 +21,14 @@ from fastff.simd.barrier import BARRIER_BYTES
 from fastff.simd.tile import MAX_ROWS
 from fastff.training import frame as frame_
 
-#: Rows of a chunk: larger batches take several, and add their gradients up.
-CHUNK_ROWS = 1024
-#: The same for networks that are nowhere wider than SLIM: their weights stay in the first level whatever the rows are.
-SLIM_CHUNK_ROWS = 4096
-SLIM = 64
+#: Rows of a chunk: batches of more than WHOLE_ROWS take several, and add their gradients up. All that a chunk touches
+#: is then near, which is worth more than passing the gradients once for each.
+CHUNK_ROWS = 256
+WHOLE_ROWS = 640
+#: Rows of a chunk of small networks, up to so many, are more: as make this many operations.
+CHUNK_OPERATIONS = 2.5e7
+#: And where weights do not stand in panels, as they are large, for to pass their gradients costs more.
+LARGE_CHUNK_ROWS = 1024
 #: Tiles for which a panel of the delta is worth fetching from far.
 _TILES = 8
 #: Bytes of activations and deltas from which chunks become smaller.
@@ -105,7 +108,9 @@ class Workspace:
         self._ahead = layout.panels and self.threads > 1
         # the number of threads has no say here: where a sum is cut shows in its bits
         per_row = 2 * (sum(self._hidden_rows) + max(plan.sizes[1:]) * size) + self._x_row
-        usual = SLIM_CHUNK_ROWS if max(plan.sizes) <= SLIM else CHUNK_ROWS
+        usual = LARGE_CHUNK_ROWS
+        if layout.panels and rows > WHOLE_ROWS:
+            usual = max(CHUNK_ROWS, min(usual, int(CHUNK_OPERATIONS / (6 * plan.n_parameters))))
         self.chunk = min(rows, usual, max(256, CHUNK_BYTES // per_row))
         self._describe_layers()
         self._allocate()
@@ -273,11 +278,12 @@ class Workspace:
         self.copy_to_odd()
         return room
 
-    def place_tiles(self) -> int:
-        """Address of room for all rows of the data in tiles."""
-        if self._tiles is None:
-            inputs = self.plan.sizes[0] + MAX_ROWS * (self.threads + 1)
-            self._tiles = aligned(inputs * self.rows * self.plan.dtype.itemsize)
+    def place_tiles(self, rows: int) -> int:
+        """Address of room for so many rows of data in tiles."""
+        height = self.plan.sizes[0] + MAX_ROWS * (self.threads + 1)
+        n_bytes = height * rows * self.plan.dtype.itemsize
+        if self._tiles is None or self._tiles.nbytes < n_bytes:
+            self._tiles = aligned(n_bytes)
         return int(self._tiles.ctypes.data)
 
     def copy_gradients(self, room: np.ndarray, gradient: np.ndarray) -> None:

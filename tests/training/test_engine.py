@@ -13,6 +13,7 @@ from fastff.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 from fastff.network.plan import make_plan
 from fastff.ops.activations import ACTIVATIONS, OUTPUTS
 from fastff.optim import SGD, Adam
+from fastff.training import frame as frame_
 from fastff.training import team as team_module
 from fastff.training import workspace as workspace_module
 from fastff.training.engine import Engine
@@ -53,7 +54,9 @@ def engine_room(monkeypatch):
         if threads is not None:
             ff.set_num_threads(threads)
         if chunk_rows is not None:
-            monkeypatch.setattr(workspace_module, "CHUNK_ROWS", chunk_rows)
+            for name in ("CHUNK_ROWS", "LARGE_CHUNK_ROWS", "WHOLE_ROWS"):
+                monkeypatch.setattr(workspace_module, name, chunk_rows)
+            monkeypatch.setattr(workspace_module, "CHUNK_OPERATIONS", 0)
         if panel_rows is not None:
             monkeypatch.setattr(workspace_module, "PANEL_ROWS", panel_rows)
 
@@ -214,11 +217,13 @@ def test_chunks_of_a_batch_add_up(dtype, engine_room):
         check_gradients(plan, parameters, *data(plan, rows, CrossEntropy()), CrossEntropy())
 
 
-def test_large_batch(engine_room):
-    """More rows than a chunk really has."""
-    plan, parameters = network((20, 30, 2), "relu", "identity", True, "float64")
+@pytest.mark.parametrize("hidden", [30, 240, 1100])
+def test_large_batch(hidden, engine_room):
+    """More rows than a chunk really has: of small networks, of others, and of those whose weights are large."""
+    plan, parameters = network((20, hidden, hidden, 2), "relu", "identity", True, "float64")
     engine_room(threads=2)
-    check_gradients(plan, parameters, *data(plan, 2 * workspace_module.CHUNK_ROWS + 77, SquaredError()), SquaredError())
+    rows = 2 * max(workspace_module.CHUNK_ROWS, workspace_module.WHOLE_ROWS, workspace_module.LARGE_CHUNK_ROWS) + 77
+    check_gradients(plan, parameters, *data(plan, rows, SquaredError()), SquaredError())
 
 
 # Training
@@ -651,26 +656,33 @@ def test_a_held_engine_grows():
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    ("rows", "sizes"), [(9, (45, 7, 3)), (23, (61, 100, 5)), (270, (700, 96, 3)), (270, (700, 9, 3))]
+    ("rows", "sizes", "batch"),
+    [
+        (9, (45, 7, 3), 9),
+        (23, (61, 100, 5), 10),
+        (270, (700, 96, 3), 270),
+        (200, (700, 9, 3), 90),
+        (70, (33, 80, 2), 70),
+    ],
 )
-def test_data_kept_in_tiles(rows, sizes, dtype, threads, engine_room):
-    """Steps that all have the same rows read them from a copy; single steps make none: the bits are the same."""
-    engine_room(threads, panel_rows=1)
+def test_data_kept_in_tiles(rows, sizes, batch, dtype, threads, engine_room):
+    """Epochs that all have the same rows read them from a copy; single steps make none: the bits are the same."""
+    engine_room(threads, panel_rows=1, chunk_rows=32 if rows == 70 else None)
     plan, start = network(sizes, dtype=dtype)
     loss, optimizer = SquaredError(), Adam(0.01)
-    parts = []
-    for steps in (3, 1):
-        engine, flat, losses = Engine(plan, loss, optimizer, rows), start.copy(), np.empty(3)
+    per_epoch = -(-rows // batch)
+    total, parts = 3 * per_epoch, []
+    for steps in (total, 1):
+        engine, flat, losses = Engine(plan, loss, optimizer, batch), start.copy(), np.empty(total)
         for seed in (4, 5):  # other data in another call
             x, y = data(plan, rows, loss, seed)
-            for at in range(0, 3, steps):
-                assert engine.run(flat, x, y, None, rows, 0, steps, losses[at : at + steps]) == steps
+            for at in range(0, total, steps):
+                assert engine.run(flat, x, y, None, batch, at, steps, losses[at : at + steps]) == steps
+            assert (engine._workspace.frame[frame_.TILES] != 0) == (steps > per_epoch)
             # gradients of yet other rows, more than are kept
-            more = data(plan, rows + 30, loss, 6)
             gradient = np.empty_like(flat)
-            engine.loss_and_gradients(flat, *more, gradient)
-            parts.append((steps, flat.copy(), losses.copy(), gradient))
-    half = len(parts) // 2
-    for (_, *one), (_, *other) in zip(parts[:half], parts[half:], strict=True):
+            engine.loss_and_gradients(flat, *data(plan, rows + 30, loss, 6), gradient)
+            parts.append((flat.copy(), losses.copy(), gradient))
+    for one, other in zip(parts[:2], parts[2:], strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)

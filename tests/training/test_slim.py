@@ -243,7 +243,7 @@ def test_which_networks_are_slim():
         assert is_slim(make_plan((4, 32, 16, 4), "tanh", "identity", True, dtype), SquaredError(), 10_000)
         assert not is_slim(make_plan((4, 32, 16, 4), "tanh", "identity", True, dtype), SquaredError(), 1)
         assert is_slim(make_plan((20, 64, 32, 2), "relu", "softmax", True, dtype), CrossEntropy(), 10_000)
-        assert not is_slim(make_plan((20, 64, 32, 2), "relu", "softmax", True, dtype), CrossEntropy(), 256)
+        assert not is_slim(make_plan((20, 64, 32, 2), "relu", "softmax", True, dtype), CrossEntropy(), 100)
         assert not is_slim(make_plan((784, 32, 10), "relu", "softmax", True, dtype), CrossEntropy(), 10_000)
         assert not is_slim(make_plan((4, 32, 4), "relu", "softmax", True, dtype), SquaredError(), 10_000)
 
