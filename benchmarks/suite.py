@@ -18,7 +18,7 @@ import fastff as ff
 from . import conditions, turns
 from .registry import IMPLEMENTATIONS, LABELS, Entry, find, of_family
 
-# asv runs every case in a process that is forked from one that has imported this: numba need not be loaded each time
+# asv forks every case from a process that has imported this (launch_method): numba need not be loaded each time
 PRELOADED = (ff.Network, ff.Trainer, ff.kernels)
 
 THREADS = ("1", "2")

@@ -3,6 +3,8 @@
 import itertools
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,7 @@ from benchmarks import (
 )
 
 FAMILIES = [products, kernels, activations, losses, optimizers, epochs, predict]
+OTHERS = ("memory", "quality", "startup")
 FOLDER = Path(suite.__file__).parent
 
 
@@ -147,6 +150,19 @@ def test_the_configuration_with_peers_differs_in_them_only():
     added = peers["matrix"]["req"]
     assert {name: added.pop(name) for name in ("torch", "jax")} == {"torch": [""], "jax": [""]}
     assert plain == peers
+
+
+def test_what_asv_forks_has_no_threads_and_no_library_with_threads_of_its_own():
+    modules = ", ".join([*(module.__name__ for module in FAMILIES), *map("benchmarks.{}".format, OTHERS)])
+    code = (
+        f"import sys, threading, {modules}\n"
+        "print(threading.active_count(), [name for name in ('sklearn', 'torch', 'jax') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=FOLDER.parent, capture_output=True, text=True, check=True, timeout=300
+    )
+    assert done.stdout.split(maxsplit=1) == ["1", "[]\n"]
+    assert configuration("asv.conf.json")["launch_method"] == "forkserver"
 
 
 def test_every_cache_is_set_up_by_its_own_class():
