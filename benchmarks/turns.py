@@ -25,6 +25,9 @@ ROUNDS = 5
 LEAST_ROUNDS = 3
 # of one case: after these no further round begins, once there are enough
 SECONDS = 2.0
+# before a turn of several threads: those of a BLAS spin for some 30 ms after their last product, on cores that the next
+# one is to have
+PAUSE = 0.05
 # whose turns end when it has had these seconds to itself: one long run tells enough of it
 PEERS = ("sklearn", "torch", "jax")
 FAILED = "failed"
@@ -125,8 +128,10 @@ def _path_of_fastff() -> str:
     return str(Path(fastff.__file__).resolve().parent.parent)
 
 
-def rounds(processes: Mapping[str, Any], case: Case, most: int = ROUNDS, seconds: float = SECONDS) -> dict[str, Any]:
-    """Time one case turn about.
+def rounds(
+    processes: Mapping[str, Any], case: Case, most: int = ROUNDS, seconds: float = SECONDS, pause: float = 0.0
+) -> dict[str, Any]:
+    """Time one case turn about, with a pause of so many seconds before each turn.
 
     Returns
     -------
@@ -150,6 +155,7 @@ def rounds(processes: Mapping[str, Any], case: Case, most: int = ROUNDS, seconds
         for name in ready if number % 2 == 0 else reversed(ready):
             if name in PEERS and sum(times[name]) > seconds:
                 continue
+            time.sleep(pause)
             answer = processes[name].ask("go")
             if "seconds" not in answer:
                 result[name] = f"{FAILED}: {answer.get('error') or answer.get('missing')}"
@@ -162,7 +168,8 @@ def compare(cases: Iterable[Case], implementations: Sequence[str], threads: int 
     """Time cases by all implementations and the processor's peak, with processes that live as long as all cases."""
     processes = {impl: Process(impl, threads, confined=True) for impl in (*implementations, "peak")}
     try:
-        return {case.key: rounds(processes, case) for case in cases}
+        pause = PAUSE if threads > 1 else 0.0
+        return {case.key: rounds(processes, case, pause=pause) for case in cases}
     finally:
         for process in processes.values():
             process.close()
