@@ -18,9 +18,9 @@ from .worker import PEAK
 
 __all__ = ["Contest", "Line", "geometric_mean"]
 
-#: Seconds between turns: threads of a BLAS spin on for some 30 ms after their last product, and would take a core from
+#: Seconds between turns: threads of a BLAS spin on for some 100 ms after their last product, and would take a core from
 #: the next trainer (a quarter of an epoch on MNIST took NumPy 190 ms behind scikit-learn, 90 otherwise).
-PAUSE = 0.1
+PAUSE = 0.15
 #: By how much losses may differ, as a part of NumPy's, of trainers that start from the same parameters and see the same
 #: batches: rounding moves them apart, and ReLU's kinks help.
 LOSS_TOLERANCE = 0.01
