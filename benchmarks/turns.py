@@ -25,8 +25,8 @@ ROUNDS = 5
 LEAST_ROUNDS = 3
 # of one case: after these no further round begins, once there are enough
 SECONDS = 2.0
-# before a turn of several threads: those of a BLAS spin for some 100 ms after their last product, on cores that the next
-# one is to have
+# before a turn of several threads: those of a BLAS spin for some 100 ms after their last product, on cores that the
+# next one is to have
 PAUSE = 0.15
 # whose turns end when it has had these seconds to itself: one long run tells enough of it
 PEERS = ("sklearn", "torch", "jax")
