@@ -159,8 +159,7 @@ def emit_product(
         offset = builder.mul(k, w_term)
         after = []
         for start, total in zip(starts, sums):
-            weight = builder.load(builder.inttoptr(builder.add(start, offset), v.scalar.as_pointer()))
-            weight.align = v.size
+            weight = v.number(builder.add(start, offset))
             after.append(v.fma(number, v.splat(weight), total))
         end = builder.block
         for total, then in zip(sums, after):

@@ -107,8 +107,7 @@ def _outer_rows(
     masks = [None] * (count - 1) + [v.first(builder.sub(columns, I64((count - 1) * v.width)))]
     factors = [v.load(builder.add(row, I64(j * step)), mask) for j, mask in enumerate(masks)]
     i, _, body, leave = open_loop(builder, rows, "row")
-    loaded = builder.load(builder.inttoptr(builder.add(column[0], builder.mul(i, column[1])), v.scalar.as_pointer()))
-    loaded.align = v.size
+    loaded = v.number(builder.add(column[0], builder.mul(i, column[1])))
     number_ = v.splat(builder.fmul(loaded, alpha))
     target = builder.add(weight[0], builder.mul(i, weight[1]))
     for j, (factor, mask) in enumerate(zip(factors, masks, strict=True)):

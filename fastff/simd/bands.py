@@ -17,39 +17,14 @@ from numba import types
 from fastff._cpu import ROW, lanes
 from fastff._jit import intrinsic
 from fastff.simd.along import sums_across
-from fastff.simd.blocks import close_loop, open_loop
+from fastff.simd.blocks import close_loop, keep_rolled, open_loop
 from fastff.simd.lanes import I64, Vectors
 from fastff.simd.memory import view
-from fastff.simd.tile import _odd_multiples
+from fastff.simd.tile import row_places
 
 #: Units and vectors of rows of a product's tile, inputs and outputs of a gradient's: sums, operands and one weight fill
 #: the registers.
 TILE_UNITS, TILE_VECTORS, PAIR_INPUTS, PAIR_OUTPUTS = (6, 4, 5, 5) if ROW.name in ("avx512", "neon") else (6, 2, 3, 4)
-
-
-def _strided(builder: ir.IRBuilder, base: ir.Value, stride: ir.Value, count: int) -> Any:
-    """A function that gives the address of number i of `count` from a moving base, without a register for each."""
-    offsets = _odd_multiples(builder, stride, count)
-
-    def place(base: ir.Value, i: int) -> ir.Value:
-        if i == 0:
-            return base
-        multiple, shift = offsets[i]
-        return builder.add(base, builder.shl(multiple, I64(shift)) if shift else multiple)
-
-    return place
-
-
-def _scalar(v: Vectors, address: ir.Value) -> ir.Value:
-    """The number at an address in all lanes."""
-    loaded = v.builder.load(v.builder.inttoptr(address, v.scalar.as_pointer()))
-    loaded.align = v.size
-    return v.splat(loaded)
-
-
-def _unrolled_off(builder: ir.IRBuilder, branch: Any) -> None:
-    node = builder.module.add_metadata([builder.module.add_metadata(["llvm.loop.unroll.disable"])])
-    branch.set_metadata("llvm.loop", node)
 
 
 @np.errstate(all="ignore")
@@ -98,8 +73,8 @@ def unit_tile(typing_context: Any, like: Any, count: Any, terms: Any, step: Any,
             block = builder.append_basic_block(f"units.{units}")
             switch.add_case(I64(units), block)
             builder.position_at_end(block)
-            firsts = [_scalar(v, builder.add(start, builder.mul(apart, I64(j)))) for j in range(units)]
-            place = _strided(builder, w, w_column, units)
+            firsts = [v.splat(v.number(builder.add(start, builder.mul(apart, I64(j))))) for j in range(units)]
+            place = row_places(builder, w_column, units)
             entry, body, done = builder.block, *(builder.append_basic_block(name) for name in ("terms", "done"))
             builder.branch(body)
             builder.position_at_end(body)
@@ -108,7 +83,7 @@ def unit_tile(typing_context: Any, like: Any, count: Any, terms: Any, step: Any,
             numbers = [v.load(builder.add(x_, I64(r * size))) for r in range(TILE_VECTORS)]
             after = []
             for j, row in enumerate(sums):
-                weight = _scalar(v, place(w_, j))
+                weight = v.splat(v.number(place(w_, j)))
                 after.append([v.fma(number, weight, total) for number, total in zip(numbers, row)])
             following = builder.sub(left, I64(1))
             for phi, first, then in (
@@ -119,7 +94,7 @@ def unit_tile(typing_context: Any, like: Any, count: Any, terms: Any, step: Any,
             ):
                 phi.add_incoming(first, entry)
                 phi.add_incoming(then, body)
-            _unrolled_off(builder, builder.cbranch(builder.icmp_signed("!=", following, I64(0)), body, done))
+            keep_rolled(builder, builder.cbranch(builder.icmp_signed("!=", following, I64(0)), body, done))
             builder.position_at_end(done)
             for j, row in enumerate(after):
                 to = builder.add(out, builder.mul(step, I64(j)))
@@ -164,7 +139,7 @@ def pair_tile(typing_context: Any, like: Any, inputs: Any, outputs: Any, vectors
                 block = builder.append_basic_block(f"pairs.{m}x{n}")
                 switch.add_case(I64(m * (PAIR_OUTPUTS + 1) + n), block)
                 builder.position_at_end(block)
-                place = _strided(builder, x, step, max(m, n))
+                place = row_places(builder, step, max(m, n))
                 rows = [builder.add(sums, builder.mul(sums_row, I64(i))) for i in range(m)]
                 starts = [[v.load(builder.add(row, I64(j * size))) for j in range(n)] for row in rows]
                 entry, body, done = builder.block, *(builder.append_basic_block(name) for name in ("rows", "done"))
@@ -190,7 +165,7 @@ def pair_tile(typing_context: Any, like: Any, inputs: Any, outputs: Any, vectors
                 ):
                     phi.add_incoming(first, entry)
                     phi.add_incoming(then, body)
-                _unrolled_off(builder, builder.cbranch(builder.icmp_signed("!=", following, I64(0)), body, done))
+                keep_rolled(builder, builder.cbranch(builder.icmp_signed("!=", following, I64(0)), body, done))
                 builder.position_at_end(done)
                 for row, ends in zip(rows, after):
                     for j, total in enumerate(ends):

@@ -13,6 +13,12 @@ from fastff.simd.lanes import I32, I64, Vectors
 from fastff.simd.memory import view
 
 
+def keep_rolled(builder: ir.IRBuilder, branch: ir.Instruction) -> None:
+    """Have LLVM not unroll the loop that a branch closes: it would cost compile time and buy nothing."""
+    node = builder.module.add_metadata([builder.module.add_metadata(["llvm.loop.unroll.disable"])])
+    branch.set_metadata("llvm.loop", node)
+
+
 def open_loop(builder: ir.IRBuilder, count: ir.Value, name: str) -> tuple[ir.PhiInstr, ir.Block, ir.Block, ir.Block]:
     """Open a loop over ``0 <= index < count``; `close_loop` ends it."""
     entry, body, leave = builder.block, builder.append_basic_block(name), builder.append_basic_block(f"{name}.done")
@@ -28,9 +34,7 @@ def close_loop(
 ) -> None:
     """End a loop of `open_loop`: go on with index `following` while it is below `count`."""
     index.add_incoming(following, builder.block)
-    branch = builder.cbranch(builder.icmp_signed("<", following, count), body, leave)
-    node = builder.module.add_metadata([builder.module.add_metadata(["llvm.loop.unroll.disable"])])
-    branch.set_metadata("llvm.loop", node)
+    keep_rolled(builder, builder.cbranch(builder.icmp_signed("<", following, count), body, leave))
     builder.position_at_end(leave)
 
 

@@ -35,6 +35,12 @@ class Vectors:
         self.mask_type = ir.VectorType(I1, self.width)
         self.suffix = f"v{self.width}f{8 * self.size}"
 
+    def number(self, address: ir.Value) -> ir.Value:
+        """The single number at an address (int64), aligned to its size."""
+        loaded = self.builder.load(self.builder.inttoptr(address, self.scalar.as_pointer()))
+        loaded.align = self.size
+        return loaded
+
     def splat(self, scalar: ir.Value) -> ir.Value:
         """The vector of one number repeated."""
         kind = ir.VectorType(scalar.type, self.width)

@@ -43,13 +43,6 @@ def row_number(builder: ir.IRBuilder, rows: ir.Value, place: ir.Value) -> ir.Val
     return builder.zext(builder.load(builder.inttoptr(address, I32.as_pointer())), I64)
 
 
-def load_number(v: Vectors, address: ir.Value) -> ir.Value:
-    """A single number."""
-    loaded = v.builder.load(v.builder.inttoptr(address, v.scalar.as_pointer()))
-    loaded.align = v.size
-    return loaded
-
-
 def is_not_zero(v: Vectors, x: ir.Value) -> ir.Value:
     """Mask of the lanes that are not zero; NaN is not."""
     return v.builder.fcmp_unordered("!=", x, v.constant(0.0))
@@ -165,7 +158,7 @@ def spread(typing_context: Any, like: Any, count: Any, rows: Any, n: Any, x: Any
         close_loop(builder, index, builder.add(index, I64(1)), vectors, body, leave)
         if ROW.name != "avx512":
             at, _, body, leave = open_loop(builder, count, "place")
-            number = load_number(v, builder.add(packed, builder.mul(at, I64(v.size))))
+            number = v.number(builder.add(packed, builder.mul(at, I64(v.size))))
             target = builder.add(out, builder.mul(row_number(builder, rows, at), I64(v.size)))
             builder.store(number, builder.inttoptr(target, v.scalar.as_pointer())).align = v.size
             close_loop(builder, at, builder.add(at, I64(1)), count, body, leave)

@@ -13,7 +13,7 @@ from fastff._jit import intrinsic
 from fastff.simd.along import sums_across
 from fastff.simd.blocks import close_loop, open_loop
 from fastff.simd.lanes import I32, I64, Vectors
-from fastff.simd.listed import listed, load_number, row_number
+from fastff.simd.listed import listed, row_number
 from fastff.simd.memory import get, view
 from fastff.simd.reduce import fold
 
@@ -46,7 +46,7 @@ class _Back:
         v, builder, x = self.v, self.v.builder, self.x
         numbers = [row_number(builder, x["rows"], builder.add(first, I64(r))) for r in range(height)]
         places = [builder.add(x["w"], builder.mul(number, x["w_row"])) for number in numbers]
-        inputs = [load_number(v, builder.add(x["x"], builder.mul(number, I64(v.size)))) for number in numbers]
+        inputs = [v.number(builder.add(x["x"], builder.mul(number, I64(v.size)))) for number in numbers]
         factors = [v.splat(builder.fmul(each, x["alpha"])) for each in inputs]
         zeros = [v.constant(0.0)] * height
         marks = [builder.load(self.bad), *zeros[1:]]

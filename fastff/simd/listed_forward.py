@@ -12,7 +12,7 @@ from numba import types
 from fastff._jit import intrinsic
 from fastff.simd.blocks import close_loop, open_loop
 from fastff.simd.lanes import I64, Vectors
-from fastff.simd.listed import listed, load_number, row_number
+from fastff.simd.listed import listed, row_number
 from fastff.simd.memory import get, view
 from fastff.simd.reduce import fold
 from fastff.simd.sweep import sweep
@@ -80,7 +80,7 @@ def listed_product(
             at, entry, body, leave = open_loop(builder, count, "row")
             sums = [builder.phi(v.type) for _ in places]
             i = row_number(builder, rows, at)
-            number = v.splat(load_number(v, builder.add(x, builder.mul(i, I64(v.size)))))
+            number = v.splat(v.number(builder.add(x, builder.mul(i, I64(v.size)))))
             source = builder.add(w, builder.mul(i, w_row))
             after = [
                 v.fma(number, v.load(builder.add(source, place), mask), total)
@@ -182,8 +182,8 @@ def step_on(
             sums = [builder.phi(v.type) for _ in places]
             i = row_number(builder, rows, at)
             offset = builder.mul(i, I64(v.size))
-            rate = v.splat(builder.fmul(load_number(v, builder.add(x, offset)), alpha_))
-            number = v.splat(load_number(v, builder.add(coming, offset)))
+            rate = v.splat(builder.fmul(v.number(builder.add(x, offset)), alpha_))
+            number = v.splat(v.number(builder.add(coming, offset)))
             row = builder.add(w, builder.mul(i, w_row))
             after = []
             for place, mask, factor, total in zip(places, masks, factors, sums, strict=True):

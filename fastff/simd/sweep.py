@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from llvmlite import ir
 
 from fastff._cpu import ROW
+from fastff.simd.blocks import keep_rolled
 from fastff.simd.lanes import I1, I64, Vectors
 from fastff.simd.words import Lanes, Number
 
@@ -99,9 +100,7 @@ def sweep(
     ):
         phi.add_incoming(first, start)
         phi.add_incoming(then, body_end)
-    branch = builder.cbranch(builder.icmp_signed(">", following, I64(0)), loop, end)
-    node = builder.module.add_metadata([builder.module.add_metadata(["llvm.loop.unroll.disable"])])
-    branch.set_metadata("llvm.loop", node)
+    keep_rolled(builder, builder.cbranch(builder.icmp_signed(">", following, I64(0)), loop, end))
 
     builder.position_at_end(end)
     result_state = [builder.phi(value.type) for value in carry]

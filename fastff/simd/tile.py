@@ -13,6 +13,7 @@ tile's height and width: so the split of a product over tiles and threads does n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from numba import types
 
 from fastff._cpu import ROW
 from fastff._jit import intrinsic
+from fastff.simd.blocks import keep_rolled
 from fastff.simd.lanes import I64, Vectors
 from fastff.simd.memory import ask_for_line, view
 
@@ -58,21 +60,29 @@ def _tile_twin(
         out[...] = out + alpha * total if alpha != 0 else np.where(total < floor, floor, total)
 
 
-def _odd_multiples(builder: ir.IRBuilder, stride: ir.Value, rows: int) -> list[ir.Value]:
-    """Byte offsets of rows as odd multiples times 1, 2, 4 or 8, which x86 adds for free in an address.
+def row_places(builder: ir.IRBuilder, stride: ir.Value, rows: int) -> Callable[[ir.Value, int], ir.Value]:
+    """A function that gives the address of row i from that of row 0, without a register for each row.
+
+    Offsets are odd multiples of the stride times 1, 2, 4 or 8, which x86 adds for free in an address.
 
     LLVM's loop passes would otherwise keep one moving pointer a row and run out of registers; an empty piece of
     assembler hides where the multiples come from.
     """
     hide = ir.InlineAsm(ir.FunctionType(I64, [I64]), "", "=r,0", side_effect=False)
     odd = {m: builder.call(hide, [builder.mul(stride, I64(m))]) for m in range(1, rows, 2)}
-    offsets = [I64(0)]
+    offsets = {}
     for row in range(1, rows):
         shift = min((row & -row).bit_length() - 1, 3)
         multiple = row >> shift
-        base = odd[multiple] if multiple in odd else builder.mul(stride, I64(multiple))
-        offsets.append((base, shift))
-    return offsets
+        offsets[row] = odd[multiple] if multiple in odd else builder.mul(stride, I64(multiple)), shift
+
+    def place(base: ir.Value, row: int) -> ir.Value:
+        if row == 0:
+            return base
+        multiple, shift = offsets[row]
+        return builder.add(base, builder.shl(multiple, I64(shift)) if shift else multiple)
+
+    return place
 
 
 class _Tile:
@@ -91,7 +101,7 @@ class _Tile:
             [v.load(builder.add(row, I64(j * step)), masks[j]) for j in range(self.vectors)]
             for row in self._rows_of(x["start"], x["start_row"])
         ]
-        offsets = _odd_multiples(builder, x["a_row"], self.rows)
+        place = row_places(builder, x["a_row"], self.rows)
         entry = builder.block
         loop = builder.append_basic_block("depth")
         done = builder.append_basic_block("done")
@@ -102,14 +112,8 @@ class _Tile:
         ask_for_line(builder, ahead)
         b_vectors = [v.load(builder.add(b, I64(j * step)), masks[j]) for j in range(self.vectors)]
         after = []
-        for offset, row in zip(offsets, sums, strict=True):
-            if isinstance(offset, tuple):
-                address = builder.add(a, builder.shl(offset[0], I64(offset[1])) if offset[1] else offset[0])
-            else:
-                address = a
-            number = builder.load(builder.inttoptr(address, v.scalar.as_pointer()))
-            number.align = v.size
-            factor = v.splat(number)
+        for i, row in enumerate(sums):
+            factor = v.splat(v.number(place(a, i)))
             after.append([v.fma(factor, b_vector, total) for b_vector, total in zip(b_vectors, row, strict=True)])
         following = builder.sub(left, I64(1))
         for phi, first, then in (
@@ -124,10 +128,7 @@ class _Tile:
             for j in range(self.vectors):
                 sums[i][j].add_incoming(start[i][j], entry)
                 sums[i][j].add_incoming(after[i][j], loop)
-        branch = builder.cbranch(builder.icmp_signed("!=", following, I64(0)), loop, done)
-        # unrolling buys nothing beside so many multiply-adds and costs compile time
-        node = builder.module.add_metadata([builder.module.add_metadata(["llvm.loop.unroll.disable"])])
-        branch.set_metadata("llvm.loop", node)
+        keep_rolled(builder, builder.cbranch(builder.icmp_signed("!=", following, I64(0)), loop, done))
         builder.position_at_end(done)
         totals = []
         for i in range(self.rows):

@@ -45,6 +45,11 @@ LARGEST_TILES = 16 << 20
 UNEVEN = 1.35
 
 
+def come_again(order: np.ndarray | None, rows: int, batch: int, steps: int) -> bool:
+    """Whether steps of a call see the same batches a second time."""
+    return order is None and steps > -(-rows // batch)
+
+
 class Engine:
     """Workspace, optimizer state and compiled loop of one network's training.
 
@@ -156,8 +161,8 @@ class Engine:
         workspace = self._ready(parameters, rows, padded)
         workspace.frame[frame_.TINY] = self._place_tiny(parameters) if tiny else 0
         slim = self._slim and rows > FEW_ROWS
-        kept = order is None and steps > -(-len(x) // rows)
-        workspace.frame[frame_.SLIM] = self._place_slim(parameters, len(x), rows, kept) if slim else 0
+        repeats = come_again(order, len(x), rows, steps)
+        workspace.frame[frame_.SLIM] = self._place_slim(parameters, len(x), rows, repeats) if slim else 0
         online = online and not (tiny or self._layout.panels)
         workspace.frame[frame_.ONLINE] = self._place_online() if online else 0
         room = workspace.place_gradients() if rows > workspace.chunk and not slim else None
@@ -311,8 +316,8 @@ class Engine:
         frame[frame_.LOSSES], frame[frame_.DONE] = address_of(losses), 0
         frame[frame_.FEW] = not self._layout.panels and batch <= FEW_ROWS
         frame[frame_.BY_COLUMNS] = self._by_columns(team)
-        again = order is None and steps > -(-len(x) // batch) and x.nbytes <= LARGEST_TILES
-        frame[frame_.TILES] = workspace.place_tiles(len(x)) if again and self._layout.panels else 0
+        keeps = self._layout.panels and x.nbytes <= LARGEST_TILES and come_again(order, len(x), batch, steps)
+        frame[frame_.TILES] = workspace.place_tiles(len(x)) if keeps else 0
         loop = run_slim[plan.dtype] if rule >= 0 and frame[frame_.SLIM] != 0 else run[plan.dtype]
         if rule >= 0 and frame[frame_.TINY] != 0:
             run_tiny[plan.dtype](0.0, workspace.address)

@@ -1,7 +1,6 @@
 """Slim networks' own steps against the definition: every activation, loss, rule and shape, threads, and any split."""
 
 import itertools
-import pickle
 
 import numpy as np
 import pytest
@@ -17,7 +16,18 @@ from fastff.training import slim, team
 from fastff.training.slim import is_slim
 from fastff.training.tiny import cost_code
 from tests.calls import DTYPES, lanes
-from tests.training.test_tiny import LOSSES, OPTIMIZERS, PAIRS, check, data, network, orders, train
+from tests.training.test_tiny import (
+    LOSSES,
+    OPTIMIZERS,
+    PAIRS,
+    check,
+    check_copy,
+    check_splits,
+    data,
+    network,
+    orders,
+    train,
+)
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
@@ -142,16 +152,7 @@ def test_two_threads():
 @dtypes
 @pytest.mark.parametrize("optimizer", ["sgd_decay", "momentum", "adam"])
 def test_any_split_into_calls_gives_the_same_bits(optimizer, dtype):
-    for batch, order in ((6, orders(2, 11)), (11, None), (5, None)):
-        plan, start = network((3, 4, 2), "sigmoid", "softmax", True, dtype)
-        x, y = data(plan, 11, CrossEntropy())
-        steps = 2 * -(-11 // batch)
-        job = plan, start, x, y, CrossEntropy(), OPTIMIZERS[optimizer], batch, steps, order
-        losses, parameters, _ = train(*job)
-        for splits in ((1,), tuple(range(1, steps))):
-            other_losses, other, _ = train(*job, splits=splits)
-            np.testing.assert_array_equal(other_losses, losses)
-            np.testing.assert_array_equal(other, parameters)
+    check_splits(optimizer, dtype, ((6, orders(2, 11)), (11, None), (5, None)))
 
 
 @pytest.mark.portable
@@ -167,15 +168,7 @@ def test_rows_that_are_not_kept_in_bands_give_the_same_bits(monkeypatch):
 
 @pytest.mark.portable
 def test_a_copy_of_the_engine_goes_on():
-    plan, start = network((3, 4, 2))
-    x, y = data(plan, 60, SquaredError())
-    job = plan, start, x, y, SquaredError(), Adam(0.01), 60
-    losses, parameters, _ = train(*job, 8)
-    _, half, engine = train(*job, 5)
-    more = np.zeros(3)
-    assert pickle.loads(pickle.dumps(engine)).run(half, x, y, None, 60, 5, 3, more) == 3
-    np.testing.assert_array_equal(half, parameters)
-    np.testing.assert_array_equal(more, losses[5:])
+    check_copy(60)
 
 
 @pytest.mark.portable

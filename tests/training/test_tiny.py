@@ -109,6 +109,33 @@ def check(plan, start, x, y, loss, optimizer, batch, epochs, order=None):
     np.testing.assert_allclose(parameters, wanted, rtol=0, atol=300 * eps * np.abs(wanted).max())
 
 
+def check_splits(optimizer, dtype, batches):
+    """Any split of the steps into calls gives the same bits; `batches` are their rows, and orders."""
+    for batch, order in batches:
+        plan, start = network((3, 4, 2), "sigmoid", "softmax", True, dtype)
+        x, y = data(plan, 11, CrossEntropy())
+        steps = 2 * -(-11 // batch)
+        job = plan, start, x, y, CrossEntropy(), OPTIMIZERS[optimizer], batch, steps, order
+        losses, parameters, _ = train(*job)
+        for splits in ((1,), tuple(range(1, steps))):
+            other_losses, other, _ = train(*job, splits=splits)
+            np.testing.assert_array_equal(other_losses, losses)
+            np.testing.assert_array_equal(other, parameters)
+
+
+def check_copy(rows):
+    """A copy of an engine goes on where it stands."""
+    plan, start = network((3, 4, 2))
+    x, y = data(plan, rows, SquaredError())
+    job = plan, start, x, y, SquaredError(), Adam(0.01), rows
+    losses, parameters, _ = train(*job, 8)
+    _, half, engine = train(*job, 5)
+    more = np.zeros(3)
+    assert pickle.loads(pickle.dumps(engine)).run(half, x, y, None, rows, 5, 3, more) == 3
+    np.testing.assert_array_equal(half, parameters)
+    np.testing.assert_array_equal(more, losses[5:])
+
+
 @pytest.mark.portable
 @dtypes
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
@@ -200,29 +227,12 @@ def test_central_differences(path):
 @dtypes
 @pytest.mark.parametrize("optimizer", ["sgd_decay", "momentum", "adam"])
 def test_any_split_into_calls_gives_the_same_bits(optimizer, dtype, path):
-    for batch, order in ((3, orders(2, 11)), (11, None), (4, None)):
-        plan, start = network((3, 4, 2), "sigmoid", "softmax", True, dtype)
-        x, y = data(plan, 11, CrossEntropy())
-        steps = 2 * -(-11 // batch)
-        job = plan, start, x, y, CrossEntropy(), OPTIMIZERS[optimizer], batch, steps, order
-        losses, parameters, _ = train(*job)
-        for splits in ((1,), tuple(range(1, steps))):
-            other_losses, other, _ = train(*job, splits=splits)
-            np.testing.assert_array_equal(other_losses, losses)
-            np.testing.assert_array_equal(other, parameters)
+    check_splits(optimizer, dtype, ((3, orders(2, 11)), (11, None), (4, None)))
 
 
 @pytest.mark.portable
 def test_a_copy_of_the_engine_goes_on(path):
-    plan, start = network((3, 4, 2))
-    x, y = data(plan, 6, SquaredError())
-    job = plan, start, x, y, SquaredError(), Adam(0.01), 6
-    losses, parameters, _ = train(*job, 8)
-    _, half, engine = train(*job, 5)
-    more = np.zeros(3)
-    assert pickle.loads(pickle.dumps(engine)).run(half, x, y, None, 6, 5, 3, more) == 3
-    np.testing.assert_array_equal(half, parameters)
-    np.testing.assert_array_equal(more, losses[5:])
+    check_copy(6)
 
 
 def test_steps_of_more_rows_go_on_with_the_same_state():
