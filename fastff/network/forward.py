@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from fastff import _threads
 from fastff._cpu import L2_BYTES
 from fastff._jit import invoke, unit
+from fastff._together import together
 from fastff.gemm.pack import pack_panels
 from fastff.gemm.product import PANEL_BYTES
 from fastff.network.alike import OBJECT, RESULT, SMALL, Alike, place_of, result_of
@@ -64,14 +66,7 @@ def forward(plan: Plan, parameters: np.ndarray, x: np.ndarray, out: np.ndarray) 
     bounds = [rows * t // team for t in range(team + 1)]
     spans = list(zip(bounds, bounds[1:], strict=False))
     parts = [_Part(plan, parameters, packed, last - first) for first, last in spans]
-    workers = [
-        threading.Thread(target=part, args=(x, out, *span)) for part, span in zip(parts[1:], spans[1:], strict=True)
-    ]
-    for worker in workers:
-        worker.start()
-    parts[0](x, out, *spans[0])
-    for worker in workers:
-        worker.join()
+    together(*(partial(part, x, out, *span) for part, span in zip(parts, spans, strict=True)))
 
 
 def forward_again(parameters: np.ndarray, X: object) -> np.ndarray | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fastff import _threads
 from fastff._jit import prepare
+from fastff._together import together
 from fastff.network import layers as line_
 from fastff.network.alike import SMALL
 from fastff.network.memory import PEEKS, address_of
@@ -328,14 +329,7 @@ class Engine:
         begin = time.perf_counter()
         if team > 1:
             workspace.barrier[:] = 0
-            workers = [
-                threading.Thread(target=loop, args=(0.0, workspace.address, t), daemon=True) for t in range(1, team)
-            ]
-            for worker in workers:
-                worker.start()
-            loop(0.0, workspace.address, 0)
-            for worker in workers:
-                worker.join()
+            together(*(partial(loop, 0.0, workspace.address, t) for t in range(team)))
         else:
             loop(0.0, workspace.address, 0)
         yields = int(workspace.barrier[YIELDS : YIELDS + 8].view(np.int64)[0])
