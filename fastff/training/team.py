@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-#: Floating-point operations of a step that are worth a second thread: some 8 us of one; two barriers take 1 or 2.
-STEP_OPERATIONS = 1.2e6
-#: Floating-point operations of a call that are worth starting one: some 100 us.
-CALL_OPERATIONS = 1e7
+#: Floating-point operations of a step that are worth a second thread: some 45 us of one. What threads write and others
+#: read changes cores at 2 or 3 GB/s, which takes 10 to 20, barriers 1 each.
+STEP_OPERATIONS = 5.5e6
+#: Floating-point operations of a call that are worth starting one, which takes some 100 us of 400.
+CALL_OPERATIONS = 5e7
 # Giving the core away takes about so long. A thread does so when it has waited longer than steps are uneven.
 _YIELD_SECONDS = 4e-7
 # Where each thread but one waits for such a part of the time, one alone is tried for a call.

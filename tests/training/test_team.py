@@ -13,8 +13,8 @@ pytestmark = pytest.mark.portable
 def test_small_steps_and_short_calls_take_one_thread():
     team = Team()
     assert team.size(4, 1e5, 1000) == 1
-    assert team.size(4, 2e6, 1) == 1
-    assert team.size(4, 2e6, 100) == 2
+    assert team.size(4, 1e7, 1) == 1
+    assert team.size(4, 1e7, 100) == 2
     assert team.size(4, 1e9, 1) == 4
     assert team.size(1, 1e9, 100) == 1
 
