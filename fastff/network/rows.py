@@ -8,7 +8,7 @@ import numpy as np
 
 from fastff._cpu import L2_BYTES
 from fastff._jit import inline, invoke, unit
-from fastff.gemm.pack import pack_panels
+from fastff.gemm.pack import pack_panels, transpose_rows
 from fastff.gemm.product import PANEL_BYTES, product
 from fastff.network.layers import (
     ACTIVATION,
@@ -48,6 +48,84 @@ _GROUP_BYTES, _ROWS_BYTES = L2_BYTES // 2, L2_BYTES * 3 // 8
 PACKED_ROWS = 2 * MAX_ROWS + 1
 
 
+@unit("iiiiiiiidi")
+def packed_product(
+    like: Any,
+    line: int,
+    first: int,
+    n: int,
+    x: int,
+    x_row: int,
+    rows: int,
+    out: int,
+    out_row: int,
+    floor: float,
+    scratch: int,
+) -> int:
+    """``out = max(x @ weight + bias, floor)`` for n columns of a row-major weight, from `first` on.
+
+    A group of panels is packed once, and rows pass it block by block. *scratch* is room for `panels_together` panels.
+    """
+    size = size_of(like)
+    k, bias = field(line, INPUTS), field(line, BIAS)
+    weight, weight_row = field(line, WEIGHT) + first * size, field(line, WEIGHT_ROW)
+    together, block = PANEL_BYTES // size * panels_together(k), block_of(k * size)
+    for j in range(0, n, together):
+        width = min(together, n - j)
+        invoke(pack_panels, like, (k, width, weight + j * size, weight_row, scratch, k * PANEL_BYTES))
+        start = bias + (first + j) * size if bias != 0 else 0
+        for i in range(0, rows, block):
+            invoke(
+                product,
+                like,
+                (
+                    min(block, rows - i), width, k, x + i * x_row, x_row, size, 0,
+                    scratch, PANEL_BYTES, k * PANEL_BYTES, start, 0,
+                    out + i * out_row + j * size, out_row, PANEL_BYTES, 0.0, floor,
+                ),
+            )  # fmt: skip
+    return 0
+
+
+@unit("iiiiiiiii")
+def transposed_product(
+    like: Any,
+    line: int,
+    first: int,
+    n: int,
+    after: int,
+    after_row: int,
+    rows: int,
+    out: int,
+    out_row: int,
+    scratch: int,
+) -> int:
+    """``out = after @ weight.T`` for n rows of a row-major weight, from `first` on, group by group of panels."""
+    size = size_of(like)
+    columns = PANEL_BYTES // size
+    k, weight_row = field(line, WIDTH), field(line, WEIGHT_ROW)
+    weight = field(line, WEIGHT) + first * weight_row
+    together, block = columns * panels_together(k), block_of(k * size)
+    for j in range(0, n, together):
+        width = min(together, n - j)
+        panel = scratch
+        for i in range(j, j + width, columns):
+            across = min(columns, j + width - i)
+            invoke(transpose_rows, like, (across, k, weight + i * weight_row, weight_row, panel, PANEL_BYTES))
+            panel += k * PANEL_BYTES
+        for i in range(0, rows, block):
+            invoke(
+                product,
+                like,
+                (
+                    min(block, rows - i), width, k, after + i * after_row, after_row, size, 0,
+                    scratch, PANEL_BYTES, k * PANEL_BYTES, 0, 0,
+                    out + i * out_row + j * size, out_row, PANEL_BYTES, 0.0, -np.inf,
+                ),
+            )  # fmt: skip
+    return 0
+
+
 @unit("iiiiiiii")
 def forward_rows(
     like: Any, table: int, layers: int, begun: int, x: int, x_row: int, first: int, rows: int, scratch: int
@@ -59,9 +137,9 @@ def forward_rows(
     table, layers : int
         Address of a layer table and its length.
     begun : int
-        1 where the first layer's LINEAR (its ReLU included) is there already.
+        Number of the layer to begin with.
     x, x_row : int
-        First row of the block, and bytes from row to row. *Read.*
+        First row of that layer's input, and bytes from row to row. *Read.*
     first, rows : int
         The block's place in the table's buffers: rows ``first`` to ``first + rows`` of HIDDEN and LINEAR are *written*,
         of the last layer only LINEAR.
@@ -70,8 +148,7 @@ def forward_rows(
         *Written.*
     """
     size = size_of(like)
-    columns = PANEL_BYTES // size
-    for layer in range(layers):
+    for layer in range(begun, layers):
         line = table + layer * LINE
         row = field(line, HIDDEN_ROW)
         activation = field(line, ACTIVATION)
@@ -81,9 +158,7 @@ def forward_rows(
         floor = 0.0 if inner and activation == RELU else -np.inf
         n, k, bias = field(line, WIDTH), field(line, INPUTS), field(line, BIAS)
         weight, weight_row = field(line, WEIGHT), field(line, WEIGHT_ROW)
-        if layer == 0 and begun != 0:
-            pass
-        elif weight_row <= PANEL_BYTES or rows < PACKED_ROWS or scratch == 0:
+        if weight_row <= PANEL_BYTES or rows < PACKED_ROWS or scratch == 0:
             invoke(
                 product,
                 like,
@@ -93,22 +168,7 @@ def forward_rows(
                 ),
             )  # fmt: skip
         else:
-            # a group of panels is packed once, and rows pass it block by block
-            together, block = columns * panels_together(k), block_of(k * size)
-            for j in range(0, n, together):
-                width = min(together, n - j)
-                invoke(pack_panels, like, (k, width, weight + j * size, weight_row, scratch, k * PANEL_BYTES))
-                start = bias + j * size if bias != 0 else 0
-                for i in range(0, rows, block):
-                    invoke(
-                        product,
-                        like,
-                        (
-                            min(block, rows - i), width, k, x + i * x_row, x_row, size, 0,
-                            scratch, PANEL_BYTES, k * PANEL_BYTES, start, 0,
-                            linear + i * row + j * size, row, PANEL_BYTES, 0.0, floor,
-                        ),
-                    )  # fmt: skip
+            invoke(packed_product, like, (line, 0, n, x, x_row, rows, linear, row, floor, scratch))
         if inner and activation != IDENTITY and activation != RELU:
             invoke(activate, like, (activation, rows * row // size, linear, hidden))
         x, x_row = hidden, row

@@ -17,6 +17,7 @@ from fastff.network import layers as line_
 from fastff.network.alike import SMALL
 from fastff.network.memory import PEEKS, address_of
 from fastff.network.plan import Plan
+from fastff.network.rows import PACKED_ROWS
 from fastff.optim import SGD, Adam
 from fastff.optim.codes import PLAIN
 from fastff.simd.barrier import YIELDS
@@ -44,6 +45,8 @@ ONLINE_PARAMETERS = 40
 LARGEST_TILES = 16 << 20
 #: By how much the largest share of the first layer's panels may exceed an equal one.
 UNEVEN = 1.35
+#: Layers behind the first are shared out by columns where their weights have so many times the numbers of activations.
+ROWS_SHARED = 2.0
 
 
 def come_again(order: np.ndarray | None, rows: int, batch: int, steps: int) -> bool:
@@ -64,6 +67,8 @@ class Engine:
         See `fastff.optim`.
     rows : int
         The most rows that a step is expected to have; more are possible, and grow the workspace.
+    single : bool
+        Whether each call of `run` makes one step, and so has to leave the weights where the user sees them.
 
     Attributes
     ----------
@@ -79,10 +84,10 @@ class Engine:
     An engine is used by one thread at a time; several engines may run at once. The GIL is released meanwhile.
     """
 
-    def __init__(self, plan: Plan, loss: Any, optimizer: Any, rows: int) -> None:
-        self.plan, self.loss_object, self.optimizer, self.rows = plan, loss, optimizer, rows
+    def __init__(self, plan: Plan, loss: Any, optimizer: Any, rows: int, single: bool = False) -> None:
+        self.plan, self.loss_object, self.optimizer = plan, loss, optimizer
         self.t = 0
-        self._choose(rows)
+        self._choose(rows, single)
         self.state = np.zeros(optimizer.n_states * self._layout.n_bytes // plan.dtype.itemsize, plan.dtype)
         self._workspace: Workspace | None = None
         self._bound_state: np.ndarray | None = None
@@ -98,23 +103,23 @@ class Engine:
         rooms = dict.fromkeys(("_workspace", "_bound_state", "_tiny_room", "_online_room", "_slim_room", "again"))
         return {**self.__dict__, **rooms}
 
-    def grow(self, rows: int) -> None:
-        """Be ready for steps of so many rows: the layout becomes theirs, and `state` an array in the order of that."""
-        if rows <= self.rows:
+    def grow(self, rows: int, single: bool = False) -> None:
+        """Be ready for such steps, too: the layout becomes theirs, and `state` an array in the order of that."""
+        if rows <= self.rows and (single or not self.single):
             return
         before = self._layout
-        self._choose(rows)
+        self._choose(max(rows, self.rows), single and self.single)
         if before != self._layout:
             self.state = converted(self.state, self.plan, before, self._layout)
             self._workspace, self.again = None, None
-        self.rows = rows
 
-    def _choose(self, rows: int) -> None:
+    def _choose(self, rows: int, single: bool) -> None:
         """Choose the way that steps of so many rows are made, and the layout."""
+        self.rows, self.single = rows, single
         self._tiny = is_tiny(self.plan, self.loss_object, rows)
         self._slim = not self._tiny and is_slim(self.plan, self.loss_object, rows)
         flat = self._tiny or self._slim
-        self._layout = flat_layout(self.plan) if flat else Layout.of(self.plan, rows, self.optimizer.n_states)
+        self._layout = flat_layout(self.plan) if flat else Layout.of(self.plan, rows, self.optimizer.n_states, single)
 
     def run(
         self,
@@ -316,7 +321,7 @@ class Engine:
         frame[frame_.ORDER] = 0 if order is None else address_of(order)
         frame[frame_.LOSSES], frame[frame_.DONE] = address_of(losses), 0
         frame[frame_.FEW] = not self._layout.panels and batch <= FEW_ROWS
-        frame[frame_.BY_COLUMNS] = self._by_columns(team)
+        frame[frame_.BY_COLUMNS] = self._by_columns(team, batch, workspace.chunk)
         keeps = self._layout.panels and x.nbytes <= LARGEST_TILES and come_again(order, len(x), batch, steps)
         frame[frame_.TILES] = workspace.place_tiles(len(x)) if keeps else 0
         loop = run_slim[plan.dtype] if rule >= 0 and frame[frame_.SLIM] != 0 else run[plan.dtype]
@@ -340,9 +345,21 @@ class Engine:
         """Floating-point operations of a step."""
         return 6.0 * self.plan.n_parameters * batch
 
-    def _by_columns(self, team: int) -> bool:
-        """Whether threads own columns of the first layer: where its panels can be shared out evenly enough."""
-        if team == 1 or not self._layout.panels:
-            return False
-        panels = panel_count(self.plan.sizes[1], self.plan.dtype.itemsize)
-        return panels >= team and -(-panels // team) * team <= UNEVEN * panels
+    def _by_columns(self, team: int, rows: int, chunk: int) -> int:
+        """Number of layers, from the first on, whose columns the threads own.
+
+        Their panels can be shared out evenly enough; and that activations change cores costs less than that weights do,
+        of which a thread that owns rows of the batch needs all: half of the weight and half of its transposition.
+        """
+        panels, size = self._layout.panels, self.plan.dtype.itemsize
+        if team == 1 or not panels and not PACKED_ROWS <= rows <= chunk:
+            return 0
+        layers = 0
+        for inputs, width in zip(self.plan.sizes, self.plan.sizes[1:], strict=False):
+            count = panel_count(width, size)
+            uneven = count < team or -(-count // team) * team > UNEVEN * count
+            small = rows > chunk or ROWS_SHARED * rows * (inputs + width) > inputs * width
+            if uneven or small and (layers > 0 or not panels):
+                break
+            layers += 1
+        return layers

@@ -61,4 +61,4 @@ def _prepare(network: Network, X: object, y: object, loss: str | Loss) -> tuple[
     chosen = resolve(loss, plan.activations[-1])
     x = as_rows(X, plan)
     targets = as_targets(y, len(x), plan, chosen)
-    return Engine(plan, chosen, SGD(), len(x)), x, targets
+    return Engine(plan, chosen, SGD(), len(x), single=True), x, targets

@@ -32,7 +32,7 @@ Y_BATCH = 25
 SCRATCH = 26  # address; SCRATCH_BYTES for each thread
 SCRATCH_BYTES = 27
 ONE = 28  # address of the number 1 in the dtype
-BY_COLUMNS = 29  # 1: a thread owns columns of the first layer, forward and in the update; 0: rows
+BY_COLUMNS = 29  # layers, from the first on, whose columns the threads own, forward, back and in the update
 FEW = 30  # 1 where a batch is so few rows that weights are not transposed for the way back
 TINY = 31  # address of the record of a tiny network's buffers, see fastff.training.tiny
 # float64

@@ -18,11 +18,9 @@ import numpy as np
 
 from fastff._jit import inline, invoke, unit
 from fastff.gemm.one_row import rows_transposed
-from fastff.gemm.pack import transpose_rows
 from fastff.gemm.product import PANEL_BYTES, product
 from fastff.network.layers import (
     ACTIVATION,
-    BIAS,
     DELTA,
     GATHERED,
     HIDDEN,
@@ -33,18 +31,18 @@ from fastff.network.layers import (
     TRANSPOSED,
     TRANSPOSED_PANEL,
     WEIGHT,
-    WEIGHT_PANEL,
     WEIGHT_ROW,
     WIDTH,
 )
-from fastff.network.rows import block_of, forward_rows, panels_together
+from fastff.network.rows import forward_rows, transposed_product
 from fastff.ops.activate import derivative
-from fastff.ops.activations import IDENTITY, RELU
+from fastff.ops.activations import IDENTITY
 from fastff.ops.head import head
 from fastff.ops.losses import CrossEntropy
 from fastff.simd.barrier import wait
 from fastff.simd.memory import field, get_double, get_int, put_double, put_int, size_of
 from fastff.simd.tile import MAX_ROWS
+from fastff.training.columns import backward_columns, forward_columns
 from fastff.training.frame import (
     BARRIER,
     BATCH,
@@ -81,6 +79,7 @@ from fastff.training.frame import (
     Y,
 )
 from fastff.training.gather import gather
+from fastff.training.shares import chunk_inputs, panels_of, share
 from fastff.training.weights import (
     FIRST_CHUNK,
     LAST_CHUNK,
@@ -94,24 +93,15 @@ from fastff.training.weights import (
 CROSS_ENTROPY = CrossEntropy.code
 
 
-@inline
-def share(total: int, part: int, parts: int) -> int:
-    """Where the share of one thread begins."""
-    if parts == 1:
-        return total * part
-    return total * part // parts
-
-
-@unit("iiiii")
-def backward_rows(like: Any, frame: int, table: int, first: int, rows: int, scratch: int) -> int:
-    """From the last layer's DELTA back to the first layer's, for a block of rows of the workspace.
+@unit("iiiiii")
+def backward_rows(like: Any, frame: int, table: int, begun: int, first: int, rows: int, scratch: int) -> int:
+    """From the last layer's DELTA back to that of the one before `begun`, for a block of rows of the workspace.
 
     ``delta = (delta_after @ weight.T) * activation'``; each layer's DELTA but the last is *written*, and so is
     *scratch* where no transposed weights are kept.
     """
     size = size_of(like)
-    columns = PANEL_BYTES // size
-    for layer in range(get_int(frame + 8 * LAYERS) - 1, 0, -1):
+    for layer in range(get_int(frame + 8 * LAYERS) - 1, max(begun, 1) - 1, -1):
         line, below = table + layer * LINE, table + (layer - 1) * LINE
         row, below_row = field(line, HIDDEN_ROW), field(below, HIDDEN_ROW)
         n, k = field(line, INPUTS), field(line, WIDTH)
@@ -129,24 +119,7 @@ def backward_rows(like: Any, frame: int, table: int, first: int, rows: int, scra
                 ),
             )  # fmt: skip
         else:
-            together, block = columns * panels_together(k), block_of(k * size)
-            for j in range(0, n, together):
-                width = min(together, n - j)
-                panel = scratch
-                for i in range(j, j + width, columns):
-                    across = min(columns, j + width - i)
-                    invoke(transpose_rows, like, (across, k, weight + i * weight_row, weight_row, panel, PANEL_BYTES))
-                    panel += k * PANEL_BYTES
-                for i in range(0, rows, block):
-                    invoke(
-                        product,
-                        like,
-                        (
-                            min(block, rows - i), width, k, after + i * row, row, size, 0,
-                            scratch, PANEL_BYTES, k * PANEL_BYTES, 0, 0,
-                            delta + i * below_row + j * size, below_row, PANEL_BYTES, 0.0, -np.inf,
-                        ),
-                    )  # fmt: skip
+            invoke(transposed_product, like, (line, 0, n, after, row, rows, delta, below_row, scratch))
         activation = field(below, ACTIVATION)
         if activation != IDENTITY:
             offset = first * below_row
@@ -162,24 +135,6 @@ def backward_rows(like: Any, frame: int, table: int, first: int, rows: int, scra
                 ),
             )
     return 0
-
-
-@inline
-def chunk_inputs(frame: int, table: int, at: int, layer: int) -> tuple[int, int]:
-    """Address and stride of a layer's input for the chunk that begins at row `at` of the data (or of the order)."""
-    if layer > 0:
-        line = table + (layer - 1) * LINE
-        return field(line, HIDDEN), field(line, HIDDEN_ROW)
-    if get_int(frame + 8 * ORDER) != 0:
-        return field(table, GATHERED), get_int(frame + 8 * X_BATCH_ROW)
-    row = get_int(frame + 8 * X_ROW)
-    return get_int(frame + 8 * X) + at * row, row
-
-
-@inline
-def panels_of(line: int, size: int) -> int:
-    """Number of panels of a layer's weight."""
-    return (field(line, WIDTH) * size + PANEL_BYTES - 1) // PANEL_BYTES
 
 
 @unit("iiiii")
@@ -240,43 +195,30 @@ def keep_tiles(like: Any, frame: int, table: int, thread: int) -> int:
 
 
 @unit("iiiiii")
-def first_columns(like: Any, frame: int, table: int, at: int, rows: int, first_panel: int, last_panel: int) -> int:
-    """The first layer's LINEAR for all rows of a chunk and this thread's panels of columns."""
-    size = size_of(like)
-    columns = PANEL_BYTES // size
-    n = min(field(table, WIDTH), last_panel * columns) - first_panel * columns
-    x, x_row = chunk_inputs(frame, table, at, 0)
-    across = first_panel * PANEL_BYTES
-    bias = field(table, BIAS)
-    if bias != 0:
-        bias += across
-    inner = get_int(frame + 8 * LAYERS) > 1
-    floor = 0.0 if inner and field(table, ACTIVATION) == RELU else -np.inf
-    row, block = field(table, HIDDEN_ROW), get_int(frame + 8 * BLOCK)
-    for i in range(0, rows, block):
-        invoke(
-            product,
-            like,
-            (
-                min(block, rows - i),
-                n,
-                field(table, INPUTS),
-                x + i * x_row,
-                x_row,
-                size,
-                0,
-                field(table, WEIGHT) + first_panel * field(table, WEIGHT_PANEL),
-                field(table, WEIGHT_ROW),
-                field(table, WEIGHT_PANEL),
-                bias,
-                0,
-                field(table, LINEAR) + i * row + across,
-                row,
-                PANEL_BYTES,
-                0.0,
-                floor,
-            ),
-        )
+def columns_there(like: Any, frame: int, table: int, thread: int, at: int, rows: int, scratch: int) -> int:
+    """This thread's columns of the first BY_COLUMNS layers; then those of all threads are there."""
+    size, threads = size_of(like), get_int(frame + 8 * THREADS)
+    layers, block = get_int(frame + 8 * LAYERS), get_int(frame + 8 * BLOCK)
+    for layer in range(get_int(frame + 8 * BY_COLUMNS)):
+        line = table + layer * LINE
+        x, x_row = chunk_inputs(frame, table, at, layer)
+        panels, inner = panels_of(line, size), 1 if layer < layers - 1 else 0
+        first, last = share(panels, thread, threads), share(panels, thread + 1, threads)
+        invoke(forward_columns, like, (line, inner, x, x_row, rows, block, first, last, scratch))
+        wait(get_int(frame + 8 * BARRIER), threads)
+    return 0
+
+
+@unit("iiiii")
+def columns_back(like: Any, frame: int, table: int, thread: int, rows: int, scratch: int) -> int:
+    """This thread's columns of the deltas of the first BY_COLUMNS layers but the last of them, which is there."""
+    size, threads, block = size_of(like), get_int(frame + 8 * THREADS), get_int(frame + 8 * BLOCK)
+    for layer in range(get_int(frame + 8 * BY_COLUMNS) - 1, 0, -1):
+        line, below = table + layer * LINE, table + (layer - 1) * LINE
+        panels = panels_of(below, size)
+        first, last = share(panels, thread, threads), share(panels, thread + 1, threads)
+        invoke(backward_columns, like, (line, below, rows, block, first, last, scratch))
+        wait(get_int(frame + 8 * BARRIER), threads)
     return 0
 
 
@@ -305,7 +247,7 @@ def rows_there_and_back(
     row_losses : int
         Address of the chunk's losses, one float64 a row. *Written.*
     begun : int
-        1 where rows are gathered and the first layer's LINEAR is there already.
+        Number of layers whose outputs are there already, and rows gathered for; on the way back they are left out.
     scratch : int
         This thread's. *Written.*
     """
@@ -313,7 +255,7 @@ def rows_there_and_back(
     tail = table + (layers - 1) * LINE
     block = get_int(frame + 8 * BLOCK)
     y_row = get_int(frame + 8 * Y_ROW)
-    x, x_row = chunk_inputs(frame, table, at, 0)
+    x, x_row = chunk_inputs(frame, table, at, begun)
     y = get_int(frame + 8 * Y) + at * y_row
     if order != 0:
         y = get_int(frame + 8 * Y_BATCH)
@@ -353,20 +295,25 @@ def rows_there_and_back(
             ),
         )
         if delta != 0:
-            invoke(backward_rows, like, (frame, table, i, rows, scratch))
+            invoke(backward_rows, like, (frame, table, begun, i, rows, scratch))
         i += rows
     return 0
 
 
 @unit("iii")
 def transpose_share(like: Any, frame: int, table: int, thread: int) -> int:
-    """Transpose this thread's rows of every weight that the way back multiplies with."""
-    threads = get_int(frame + 8 * THREADS)
+    """Transpose this thread's part of every weight that the way back multiplies with: what it has updated."""
+    size, threads = size_of(like), get_int(frame + 8 * THREADS)
     for layer in range(1, get_int(frame + 8 * LAYERS)):
         line = table + layer * LINE
-        inputs = field(line, INPUTS)
-        if field(line, TRANSPOSED) != 0:
-            invoke(transpose_layer, like, (line, share(inputs, thread, threads), share(inputs, thread + 1, threads)))
+        inputs, panels = field(line, INPUTS), panels_of(line, size)
+        if field(line, TRANSPOSED) == 0:
+            continue
+        if layer < get_int(frame + 8 * BY_COLUMNS):
+            part = (line, 0, inputs, share(panels, thread, threads), share(panels, thread + 1, threads))
+        else:
+            part = (line, share(inputs, thread, threads), share(inputs, thread + 1, threads), 0, panels)
+        invoke(transpose_layer, like, part)
     return 0
 
 
@@ -381,7 +328,7 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
         line = table + layer * LINE
         x, x_row = chunk_inputs(frame, table, at, layer)
         inputs, panels = field(line, INPUTS), panels_of(line, size)
-        if layer == 0 and get_int(frame + 8 * BY_COLUMNS) != 0:
+        if layer < get_int(frame + 8 * BY_COLUMNS):
             invoke(
                 update_layer,
                 like,
@@ -398,7 +345,7 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
                     x,
                     x_row,
                     rows,
-                    tiles_of(frame, table, 0, 0, at, rows, size),
+                    tiles_of(frame, table, 0, 0, at, rows, size) if layer == 0 else 0,
                     scratch,
                 ),
             )
@@ -463,8 +410,6 @@ def run(like: Any, frame: int, thread: int) -> int:
     scratch = get_int(frame + 8 * SCRATCH) + thread * get_int(frame + 8 * SCRATCH_BYTES)
     tail = table + (get_int(frame + 8 * LAYERS) - 1) * LINE
     width = field(tail, WIDTH)
-    panels = panels_of(table, size_of(like))
-    first_panel, last_panel = share(panels, thread, threads), share(panels, thread + 1, threads)
     steps_per_epoch = (data_rows + batch - 1) // batch
     epoch = first_step // steps_per_epoch
     place = first_step - epoch * steps_per_epoch
@@ -502,8 +447,7 @@ def run(like: Any, frame: int, thread: int) -> int:
             if order != 0:
                 numbers = order + 8 * (epoch * data_rows + start + at)
             if by_columns != 0:
-                invoke(first_columns, like, (frame, table, start + at, here, first_panel, last_panel))
-                wait(barrier, threads)
+                invoke(columns_there, like, (frame, table, thread, start + at, here, scratch))
             invoke(
                 rows_there_and_back,
                 like,
@@ -552,6 +496,8 @@ def run(like: Any, frame: int, thread: int) -> int:
             elif at == 0:
                 kind = FIRST_CHUNK
             if finite and rule != LOSS_ONLY:
+                if by_columns > 1:
+                    invoke(columns_back, like, (frame, table, thread, here, scratch))
                 invoke(update_share, like, (frame, table, thread, clock + done, kind, start + at, here))
             if by_columns != 0:
                 # a thread goes on to its columns at once: what the others still read is the other table's

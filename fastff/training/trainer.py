@@ -136,7 +136,7 @@ class Trainer:
         x = as_rows(X, network.plan)
         rows = x.shape[0]
         targets = as_targets(y, rows, network.plan, self.loss)
-        engine = self._engine_for(rows)
+        engine = self._engine_for(rows, single=True)
         losses = self._step_loss
         if not engine.run(network.parameters, x, targets, None, rows, 0, 1, losses):
             step = self.steps + 1
@@ -187,7 +187,7 @@ class Trainer:
         if not all_finite(network.parameters):
             raise ValueError("network.parameters must be finite before a training; they hold NaN or infinity")
         batch = min(self.batch_size or len(x), len(x))
-        engine = self._engine_for(batch)
+        engine = self._engine_for(batch, single=False)
         prepare(network.dtype)  # here a KeyboardInterrupt may break it off
         ordered = self.shuffle and batch < len(x)
         run = Epochs(engine, network.parameters, x, y, batch, self._rng if ordered else None)
@@ -217,12 +217,12 @@ class Trainer:
             warnings.warn(f"fit was interrupted; {run.done} of {epochs} epochs are complete", stacklevel=2)
         return self.history
 
-    def _engine_for(self, rows: int) -> Engine:
+    def _engine_for(self, rows: int, single: bool) -> Engine:
         """Return the engine, made at the first use, which tells how many rows a step has; it grows for more."""
         if self._engine is None:
-            self._engine = Engine(self.network.plan, self.loss, self.optimizer, rows)
+            self._engine = Engine(self.network.plan, self.loss, self.optimizer, rows, single)
         else:
-            self._engine.grow(rows)
+            self._engine.grow(rows, single)
         return self._engine
 
     def _diverged(self, bad: NotFiniteError, before: int, x: np.ndarray, y: np.ndarray) -> DivergedError:

@@ -103,12 +103,14 @@ def gradient_rows(
 ) -> int:
     """Gradient of m rows and at most one group of n columns, and what becomes of it.
 
-    The group is ``w_row`` bytes wide in memory: all columns of a row-major weight, or a panel's.
+    The group is a panel, or columns of a row-major weight.
     """
     size = size_of(like)
     rule = get_int(frame + 8 * RULE)
-    whole = m * w_row // size
-    # the last row of a row-major weight ends with its n numbers
+    # what stands beside the numbers of a panel is this thread's, too; beside columns of a row-major weight it is not
+    times, together = 1, m * w_row // size
+    if w_row > PANEL_BYTES and w_row > n * size:
+        times, together = m, n
     if rule == PLAIN and chunk == ONLY and get_double(frame + 8 * DECAY) == 0.0:
         rate = get_double(frame + 8 * LEARNING_RATE)
         if k == 1 and w_row >= n * size and b_panel == PANEL_BYTES and a_tile == 0:
@@ -132,14 +134,18 @@ def gradient_rows(
             (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 1.0, -np.inf),
         )
         if chunk == LAST_CHUNK and rule != GRADIENT_ONLY:
-            apply_rule(like, frame, clock, whole, w, gradient, moment, square)
+            for _ in range(times):
+                apply_rule(like, frame, clock, together, w, gradient, moment, square)
+                w, gradient, moment, square = w + w_row, gradient + w_row, moment + w_row, square + w_row
     else:
         invoke(
             product,
             like,
             (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, scratch, w_row, PANEL_BYTES, 0.0, -np.inf),
         )
-        apply_rule(like, frame, clock, whole, w, scratch, moment, square)
+        for _ in range(times):
+            apply_rule(like, frame, clock, together, w, scratch, moment, square)
+            w, scratch, moment, square = w + w_row, scratch + w_row, moment + w_row, square + w_row
     return 0
 
 
@@ -314,18 +320,18 @@ def update_layer(
     return 0
 
 
-@unit("iii")
-def transpose_layer(like: Any, line: int, first: int, last: int) -> int:
-    """Write rows ``first`` to ``last`` of a layer's weight into its TRANSPOSED, panel by panel on both sides."""
+@unit("iiiii")
+def transpose_layer(like: Any, line: int, first: int, last: int, first_panel: int, last_panel: int) -> int:
+    """Write rows ``first`` to ``last`` of some panels of a layer's weight into its TRANSPOSED, panel by panel, too."""
     size = size_of(like)
-    n = field(line, WIDTH)
     columns = PANEL_BYTES // size
+    n = min(field(line, WIDTH), last_panel * columns)
     i = first
     while i < last:
         m = min(last, (i // columns + 1) * columns) - i
         out = field(line, TRANSPOSED) + i // columns * field(line, TRANSPOSED_PANEL) + i % columns * size
-        w = field(line, WEIGHT) + i * field(line, WEIGHT_ROW)
-        for j in range(0, n, columns):
+        w = field(line, WEIGHT) + i * field(line, WEIGHT_ROW) + first_panel * field(line, WEIGHT_PANEL)
+        for j in range(first_panel * columns, n, columns):
             invoke(
                 transpose_rows,
                 like,

@@ -15,7 +15,7 @@ from fastff.network import layers as line_
 from fastff.network.layers import NEEDS_LINEAR, layer_table
 from fastff.network.memory import aligned, padded_row
 from fastff.network.plan import Plan
-from fastff.network.rows import panels_together
+from fastff.network.rows import PACKED_ROWS, panels_together
 from fastff.ops.activations import OUTPUTS
 from fastff.simd.barrier import BARRIER_BYTES
 from fastff.simd.tile import MAX_ROWS
@@ -33,11 +33,15 @@ LARGE_CHUNK_ROWS = 1024
 _TILES = 8
 #: Bytes of activations and deltas from which chunks become smaller.
 CHUNK_BYTES = 80 << 20
-#: Rows of a step from which weights are kept in panels while training.
-PANEL_ROWS = 24
+#: Rows of a step from which weights are kept in panels while training, and where each step is a call of its own, which
+#: packs and unpacks them.
+PANEL_ROWS = 5
+SINGLE_PANEL_ROWS = 24
 #: Bytes of parameters and optimizer state up to which they are. Packing larger weights group by group at each step
 #: costs no more, and less memory: panels are a copy of the weights, their transposes one more.
 PANEL_LIMIT = 8 << 20
+#: Up to so many rows of a step it does cost more, and the limit is another.
+PACKING_ROWS, LARGE_PANEL_LIMIT = 64, 256 << 20
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,12 @@ class Layout:
         return sum(self.weight_bytes) + sum(self.bias_bytes)
 
     @classmethod
-    def of(cls, plan: Plan, rows: int, n_states: int) -> Layout:
-        """The layout for steps of so many rows, and a rule with so many arrays of state."""
+    def of(cls, plan: Plan, rows: int, n_states: int, single: bool) -> Layout:
+        """The layout for steps of so many rows, single ones or many a call, and a rule with so many arrays of state."""
         size = plan.dtype.itemsize
-        panels = rows >= PANEL_ROWS and plan.n_parameters * size * (1 + n_states) <= PANEL_LIMIT
+        limit = LARGE_PANEL_LIMIT if rows <= PACKING_ROWS else PANEL_LIMIT
+        enough = rows >= (SINGLE_PANEL_ROWS if single else PANEL_ROWS)
+        panels = enough and plan.n_parameters * size * (1 + n_states) <= limit
         pairs = list(zip(plan.sizes, plan.sizes[1:], strict=False))
         weights = [
             inputs * (panel_count(width, size) * PANEL_BYTES if panels else width * size) for inputs, width in pairs
@@ -105,7 +111,7 @@ class Workspace:
         self._hidden_rows = [padded_row(width, size) for width in plan.sizes[1:]]
         self._x_row = padded_row(plan.sizes[0], size)
         # threads that own columns of the first layer run ahead of each other by one chunk
-        self._ahead = layout.panels and self.threads > 1
+        self._ahead = self.threads > 1 and (layout.panels or rows >= PACKED_ROWS)
         # the number of threads has no say here: where a sum is cut shows in its bits
         per_row = 2 * (sum(self._hidden_rows) + max(plan.sizes[1:]) * size) + self._x_row
         usual = LARGE_CHUNK_ROWS

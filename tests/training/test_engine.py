@@ -13,6 +13,7 @@ from fastff.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 from fastff.network.plan import make_plan
 from fastff.ops.activations import ACTIVATIONS, OUTPUTS
 from fastff.optim import SGD, Adam
+from fastff.training import engine as engine_module
 from fastff.training import frame as frame_
 from fastff.training import team as team_module
 from fastff.training import workspace as workspace_module
@@ -364,6 +365,44 @@ def test_threads_give_the_same_bits_in_a_small_network(optimizer, engine_room):
         runs.append(Run(plan, start, x, y, CrossEntropy(), OPTIMIZERS[optimizer], 3, 3, orders(1, 7)))
     assert runs[1] == runs[0]
     assert runs[2] == runs[0]
+
+
+@dtypes
+@pytest.mark.parametrize("panels", [True, False])
+@pytest.mark.parametrize(
+    ("sizes", "activation", "layers"),
+    [
+        ((33, 130, 97, 65, 3), "tanh", 3),
+        ((20, 70, 200, 96), "relu", 3),  # the last layer, too
+        ((64, 128, 5, 128, 7), "silu", 1),  # up to the first that has too few columns
+        ((17, 100, 100), "leaky_relu", 2),
+    ],
+)
+def test_columns_of_several_layers(sizes, activation, layers, panels, dtype, engine_room, monkeypatch):
+    """Threads that own columns, whatever the weights' layout and the rule, make the bits of one thread."""
+    monkeypatch.setattr(engine_module, "ROWS_SHARED", 0)
+    monkeypatch.setattr(engine_module, "UNEVEN", 3)
+    if not panels:
+        monkeypatch.setattr(workspace_module, "PANEL_LIMIT", 0)
+        monkeypatch.setattr(workspace_module, "LARGE_PANEL_LIMIT", 0)
+    plan, start = network(sizes, activation, "softmax", True, dtype)
+    x, y = data(plan, 73, CrossEntropy(), labels=True)
+    for optimizer, order in itertools.product(("sgd", "sgd_decay", "nesterov_decay", "adam"), (None, orders(2, 73))):
+        results = []
+        for threads in (1, 2, 3):
+            engine_room(threads=threads)
+            one = Run(plan, start, x, y, CrossEntropy(), OPTIMIZERS[optimizer], 36, 6, order)
+            assert one.done == 6
+            by_columns = one.engine._workspace.frame[frame_.BY_COLUMNS]
+            assert threads == 3 or by_columns == (layers if threads == 2 else 0)
+            gradient = np.empty_like(start)
+            value = one.engine.loss_and_gradients(one.parameters, x, y, gradient)
+            assert one.engine.loss(one.parameters, x, y) == value
+            results.append((one, value, gradient))
+        for one, value, gradient in results[1:]:
+            assert one == results[0][0]
+            assert value == results[0][1]
+            np.testing.assert_array_equal(gradient, results[0][2])
 
 
 def test_threads_give_the_same_gradients(engine_room):

@@ -1,0 +1,35 @@
+"""What part of a step is a thread's own, and where a layer's input stands."""
+
+from __future__ import annotations
+
+from fastff._jit import inline
+from fastff.gemm.product import PANEL_BYTES
+from fastff.network.layers import GATHERED, HIDDEN, HIDDEN_ROW, LINE, WIDTH
+from fastff.simd.memory import field, get_int
+from fastff.training.frame import ORDER, X_BATCH_ROW, X_ROW, X
+
+
+@inline
+def share(total: int, part: int, parts: int) -> int:
+    """Where the share of one thread begins."""
+    if parts == 1:
+        return total * part
+    return total * part // parts
+
+
+@inline
+def panels_of(line: int, size: int) -> int:
+    """Number of panels of a layer's weight."""
+    return (field(line, WIDTH) * size + PANEL_BYTES - 1) // PANEL_BYTES
+
+
+@inline
+def chunk_inputs(frame: int, table: int, at: int, layer: int) -> tuple[int, int]:
+    """Address and stride of a layer's input for the chunk that begins at row `at` of the data (or of the order)."""
+    if layer > 0:
+        line = table + (layer - 1) * LINE
+        return field(line, HIDDEN), field(line, HIDDEN_ROW)
+    if get_int(frame + 8 * ORDER) != 0:
+        return field(table, GATHERED), get_int(frame + 8 * X_BATCH_ROW)
+    row = get_int(frame + 8 * X_ROW)
+    return get_int(frame + 8 * X) + at * row, row
