@@ -33,10 +33,11 @@ LARGE_CHUNK_ROWS = 1024
 _TILES = 8
 #: Bytes of activations and deltas from which chunks become smaller.
 CHUNK_BYTES = 80 << 20
-#: Rows of a step from which weights are kept in panels while training, and where each step is a call of its own, which
-#: packs and unpacks them.
+#: Rows of a step from which weights are kept in panels while training.
 PANEL_ROWS = 5
-SINGLE_PANEL_ROWS = 24
+#: And from which they are where panels cost more: where each step is a call of its own, which packs and unpacks them;
+#: and where a small network has optimizer state, up to so many bytes of both, whose padding is updated, too.
+DEAR_PANEL_ROWS, SMALL_STATE = 24, 1 << 20
 #: Bytes of parameters and optimizer state up to which they are. Packing larger weights group by group at each step
 #: costs no more, and less memory: panels are a copy of the weights, their transposes one more.
 PANEL_LIMIT = 8 << 20
@@ -69,9 +70,10 @@ class Layout:
     def of(cls, plan: Plan, rows: int, n_states: int, single: bool) -> Layout:
         """The layout for steps of so many rows, single ones or many a call, and a rule with so many arrays of state."""
         size = plan.dtype.itemsize
-        limit = LARGE_PANEL_LIMIT if rows <= PACKING_ROWS else PANEL_LIMIT
-        enough = rows >= (SINGLE_PANEL_ROWS if single else PANEL_ROWS)
-        panels = enough and plan.n_parameters * size * (1 + n_states) <= limit
+        n_bytes = plan.n_parameters * size * (1 + n_states)
+        dear = single or n_states > 0 and n_bytes < SMALL_STATE
+        enough = rows >= (DEAR_PANEL_ROWS if dear else PANEL_ROWS)
+        panels = enough and n_bytes <= (LARGE_PANEL_LIMIT if rows <= PACKING_ROWS else PANEL_LIMIT)
         pairs = list(zip(plan.sizes, plan.sizes[1:], strict=False))
         weights = [
             inputs * (panel_count(width, size) * PANEL_BYTES if panels else width * size) for inputs, width in pairs

@@ -59,7 +59,8 @@ def engine_room(monkeypatch):
                 monkeypatch.setattr(workspace_module, name, chunk_rows)
             monkeypatch.setattr(workspace_module, "CHUNK_OPERATIONS", 0)
         if panel_rows is not None:
-            monkeypatch.setattr(workspace_module, "PANEL_ROWS", panel_rows)
+            for name in ("PANEL_ROWS", "DEAR_PANEL_ROWS"):
+                monkeypatch.setattr(workspace_module, name, panel_rows)
 
     yield settings
     ff.set_num_threads(before)
