@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -33,6 +34,7 @@ def test_others_have_ended_when_the_first_call_is_broken_off():
 
     def other():
         begun.set()
+        time.sleep(0.1)
         done.append(1)
 
     with pytest.raises(KeyboardInterrupt):

@@ -1,7 +1,7 @@
-"""A step's first half where threads own columns of layers: their products, forward and back, for all rows of a chunk.
+"""The way forward and back where threads own columns of layers: their products for all rows of a chunk.
 
-A weight whose rows of a batch are shared out is needed whole by each thread, and half of it was written by the others.
-Where it is larger than the layer's activations, a thread owns columns of it in all passes instead, and activations
+Where the rows of a batch are shared out, each thread needs the whole weight, and half of it was written by the others.
+Where that is more than the layer's activations, a thread owns columns of it in all passes instead, and activations
 change cores. They are complete when all threads have come to the barrier behind each layer.
 """
 

@@ -43,9 +43,10 @@ ONLINE_ROWS = 1
 ONLINE_PARAMETERS = 40
 #: Bytes of data up to which a copy of them is kept in tiles, where they come in the same order in each epoch.
 LARGEST_TILES = 16 << 20
-#: By how much the largest share of the first layer's panels may exceed an equal one.
+#: By how much the largest share of a layer's panels may exceed an equal one.
 UNEVEN = 1.35
-#: Layers behind the first are shared out by columns where their weights have so many times the numbers of activations.
+#: Layers, but a first one in panels, are shared out by columns where weights have so many times their activations'
+#: numbers.
 ROWS_SHARED = 2.0
 
 
@@ -87,6 +88,7 @@ class Engine:
     def __init__(self, plan: Plan, loss: Any, optimizer: Any, rows: int, single: bool = False) -> None:
         self.plan, self.loss_object, self.optimizer = plan, loss, optimizer
         self.t = 0
+        self._most_rows = {False: 0, True: 0}  # of steps of which a call makes many, and of single ones
         self._choose(rows, single)
         self.state = np.zeros(optimizer.n_states * self._layout.n_bytes // plan.dtype.itemsize, plan.dtype)
         self._workspace: Workspace | None = None
@@ -105,21 +107,25 @@ class Engine:
 
     def grow(self, rows: int, single: bool = False) -> None:
         """Be ready for such steps, too: the layout becomes theirs, and `state` an array in the order of that."""
-        if rows <= self.rows and (single or not self.single):
+        if rows <= self._most_rows[single]:
             return
         before = self._layout
-        self._choose(max(rows, self.rows), single and self.single)
+        self._choose(rows, single)
         if before != self._layout:
             self.state = converted(self.state, self.plan, before, self._layout)
             self._workspace, self.again = None, None
 
     def _choose(self, rows: int, single: bool) -> None:
         """Choose the way that steps of so many rows are made, and the layout."""
-        self.rows, self.single = rows, single
-        self._tiny = is_tiny(self.plan, self.loss_object, rows)
-        self._slim = not self._tiny and is_slim(self.plan, self.loss_object, rows)
-        flat = self._tiny or self._slim
-        self._layout = flat_layout(self.plan) if flat else Layout.of(self.plan, rows, self.optimizer.n_states, single)
+        self._most_rows[single] = rows
+        self.rows = max(self._most_rows.values())
+        self._tiny = is_tiny(self.plan, self.loss_object, self.rows)
+        self._slim = not self._tiny and is_slim(self.plan, self.loss_object, self.rows)
+        if self._tiny or self._slim:
+            self._layout = flat_layout(self.plan)
+        else:
+            many, single_rows = self._most_rows[False], self._most_rows[True]
+            self._layout = Layout.of(self.plan, many, single_rows, self.optimizer.n_states)
 
     def run(
         self,

@@ -1,13 +1,12 @@
-"""The compiled training loop: every thread of a team runs it, and they meet twice a step.
+"""The compiled training loop: every thread of a team runs it, and they meet at barriers, two or more a step.
 
 In the first half of a step a thread takes its own rows forward, to their losses, and back to the first layer's delta;
 rows know nothing of each other, so it needs nobody. In the second it owns rows of the weights: their gradient sums over
 all rows of the batch, in their order. So neither half splits a sum, and the bits do not depend on the number of
 threads.
 
-The first layer's weight is mostly the largest, and would change cores each step. Where it has panels enough, a thread
-owns columns of it instead, in both halves, and the layer's outputs change cores: a fraction of the bytes for small
-batches.
+Large weights would change cores each step. Of the first layers, as far as that costs more than their activations do, a
+thread owns columns in both halves instead (`fastff.training.columns`), and all threads meet behind each.
 """
 
 from __future__ import annotations
@@ -53,6 +52,7 @@ from fastff.training.frame import (
     DONE,
     FEW,
     FIRST,
+    GRADIENT_ONLY,
     LABELS,
     LAYERS,
     LOSS,
@@ -95,7 +95,7 @@ CROSS_ENTROPY = CrossEntropy.code
 
 @unit("iiiiii")
 def backward_rows(like: Any, frame: int, table: int, begun: int, first: int, rows: int, scratch: int) -> int:
-    """From the last layer's DELTA back to that of the one before `begun`, for a block of rows of the workspace.
+    """From the last layer's DELTA back to that of the one before `begun`, or of the first, for a block of rows.
 
     ``delta = (delta_after @ weight.T) * activation'``; each layer's DELTA but the last is *written*, and so is
     *scratch* where no transposed weights are kept.
@@ -495,7 +495,7 @@ def run(like: Any, frame: int, thread: int) -> int:
                     put_double(get_int(frame + 8 * LOSSES) + 8 * done, loss)
             elif at == 0:
                 kind = FIRST_CHUNK
-            if finite and rule != LOSS_ONLY:
+            if rule == GRADIENT_ONLY or finite and rule != LOSS_ONLY:
                 if by_columns > 1:
                     invoke(columns_back, like, (frame, table, thread, here, scratch))
                 invoke(update_share, like, (frame, table, thread, clock + done, kind, start + at, here))

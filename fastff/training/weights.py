@@ -1,7 +1,8 @@
 """The weight gradient of a layer with the update in it: the second half of a step.
 
-A thread owns rows of the weight. Plain descent subtracts each tile of ``x.T @ delta`` while it is in registers, and no
-gradient is ever written. Other rules take the gradient of a few rows from a buffer in the first level of the cache.
+A thread owns rows of the weight, or panels of columns. Plain descent subtracts each tile of ``x.T @ delta`` while it is
+in registers, and no gradient is ever written. Other rules take the gradient of a few rows from a buffer in the first
+level of the cache.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from fastff.ops.update import update
 from fastff.optim.codes import ADAM, PLAIN
 from fastff.simd.memory import field, get_double, get_int, size_of
 from fastff.simd.tile import MAX_ROWS
-from fastff.training.frame import BETA1, BETA2, DECAY, EPSILON, GRADIENT_ONLY, LEARNING_RATE, ONE, RULE
+from fastff.training.frame import BETA1, BETA2, DECAY, EPSILON, FEW, GRADIENT_ONLY, LEARNING_RATE, ONE, RULE
 
 #: Rows of a batch from which the operands of a weight's gradient are packed.
 PACKED_DEPTH = 8
@@ -107,9 +108,10 @@ def gradient_rows(
     """
     size = size_of(like)
     rule = get_int(frame + 8 * RULE)
-    # what stands beside the numbers of a panel is this thread's, too; beside columns of a row-major weight it is not
+    # what stands beside the numbers of a panel, or of a padded copy for few rows, is this thread's, too; beside columns
+    # of a row-major weight it is not
     times, together = 1, m * w_row // size
-    if w_row > PANEL_BYTES and w_row > n * size:
+    if w_row > PANEL_BYTES and w_row > n * size and get_int(frame + 8 * FEW) == 0:
         times, together = m, n
     if rule == PLAIN and chunk == ONLY and get_double(frame + 8 * DECAY) == 0.0:
         rate = get_double(frame + 8 * LEARNING_RATE)
@@ -230,6 +232,8 @@ def update_layer(
                 scratch,
             ),
         )
+    if k == 1:  # an outer product, which rounds otherwise: whether data are kept in tiles must not show
+        tiles = 0
     b, b_step, b_panel = delta, delta_row, PANEL_BYTES
     # a packed operand pays for itself where several tiles read it, and where they have some depth
     packs = panels > 1 and k >= PACKED_DEPTH

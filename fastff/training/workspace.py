@@ -42,7 +42,7 @@ DEAR_PANEL_ROWS, SMALL_STATE = 24, 1 << 20
 #: costs no more, and less memory: panels are a copy of the weights, their transposes one more.
 PANEL_LIMIT = 8 << 20
 #: Up to so many rows of a step it does cost more, and the limit is another.
-PACKING_ROWS, LARGE_PANEL_LIMIT = 64, 256 << 20
+PACKING_ROWS, LARGE_PANEL_LIMIT = 64, 64 << 20
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ class Layout:
         return sum(self.weight_bytes) + sum(self.bias_bytes)
 
     @classmethod
-    def of(cls, plan: Plan, rows: int, n_states: int, single: bool) -> Layout:
-        """The layout for steps of so many rows, single ones or many a call, and a rule with so many arrays of state."""
+    def of(cls, plan: Plan, rows: int, single_rows: int, n_states: int) -> Layout:
+        """The layout for steps of so many rows, for single ones of so many, and a rule with so many arrays of state."""
         size = plan.dtype.itemsize
         n_bytes = plan.n_parameters * size * (1 + n_states)
-        dear = single or n_states > 0 and n_bytes < SMALL_STATE
-        enough = rows >= (DEAR_PANEL_ROWS if dear else PANEL_ROWS)
-        panels = enough and n_bytes <= (LARGE_PANEL_LIMIT if rows <= PACKING_ROWS else PANEL_LIMIT)
+        least = DEAR_PANEL_ROWS if n_states > 0 and n_bytes < SMALL_STATE else PANEL_ROWS
+        limit = LARGE_PANEL_LIMIT if rows >= least and max(rows, single_rows) <= PACKING_ROWS else PANEL_LIMIT
+        panels = (rows >= least or single_rows >= DEAR_PANEL_ROWS) and n_bytes <= limit
         pairs = list(zip(plan.sizes, plan.sizes[1:], strict=False))
         weights = [
             inputs * (panel_count(width, size) * PANEL_BYTES if panels else width * size) for inputs, width in pairs

@@ -128,13 +128,17 @@ class Run:
 
 
 def check_gradients(plan, parameters, x, y, loss):
-    gradient = np.full(plan.n_parameters, np.nan, plan.dtype)
-    engine = Engine(plan, loss, SGD(), len(x))
-    before = parameters.copy()
-    value = engine.loss_and_gradients(parameters, x, y, gradient)
-    assert engine.loss(parameters, x, y) == value
-    assert engine.t == 0
-    np.testing.assert_array_equal(parameters, before)
+    before, results = parameters.copy(), []
+    for single in (False, True):  # in panels, and row-major
+        gradient = np.full(plan.n_parameters, np.nan, plan.dtype)
+        engine = Engine(plan, loss, SGD(), len(x), single)
+        value = engine.loss_and_gradients(parameters, x, y, gradient)
+        assert engine.loss(parameters, x, y) == value
+        assert engine.t == 0
+        np.testing.assert_array_equal(parameters, before)
+        results.append((value, gradient))
+    assert results[0][0] == results[1][0]
+    np.testing.assert_array_equal(results[0][1], results[1][1])
     exact_y = y if y.dtype == np.int64 else y.astype("f8")
     wanted, slope = reference.loss_and_gradient(plan, parameters.astype("f8"), x.astype("f8"), exact_y, loss)
     eps = np.finfo(plan.dtype).eps
@@ -323,7 +327,7 @@ CASES = {
     # sizes, activation, output, loss, rows, batch, shuffled, panel_rows, chunk_rows
     "one row": ((33, 100, 3), "relu", "softmax", CrossEntropy(), 9, 1, True, None, None),
     "few rows": ((33, 130, 17), "tanh", "identity", SquaredError(), 14, 4, True, None, None),
-    "row-major": ((33, 130, 3), "gelu", "softmax", CrossEntropy(), 50, 12, True, None, None),
+    "row-major": ((33, 130, 3), "gelu", "softmax", CrossEntropy(), 50, 12, True, 1000, None),
     "panels": ((33, 130, 17, 3), "silu", "softmax", CrossEntropy(), 90, 40, False, None, None),
     "panels, shuffled": ((100, 130, 33, 3), "relu", "softmax", CrossEntropy(), 90, 40, True, None, None),
     "one layer": ((33, 130), "relu", "sigmoid", BinaryCrossEntropy(), 70, 30, True, None, None),
@@ -546,18 +550,26 @@ def test_a_learning_rate_of_zero_changes_nothing(rate, rows, engine_room):
 @pytest.mark.portable
 @dtypes
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov_decay", "adam"])
-def test_an_engine_grows(optimizer, dtype, engine_room):
-    """Steps of one row, then of more, then of as many as want another layout: the state goes along."""
+def test_an_engine_grows(optimizer, dtype, engine_room, monkeypatch):
+    """Steps of one row, then of more, single ones and a fit's, which want another layout: the state goes along."""
     rule = OPTIMIZERS[optimizer]
     if dtype == "float32" and optimizer == "adam":
         rule = Adam(0.01, epsilon=1e-2)
     plan, start = network((7, 33, 5), "tanh", "identity", optimizer != "momentum", dtype)
     x, y = data(plan, 50, SquaredError())
-    engine, parameters = Engine(plan, SquaredError(), rule, 1), plan.empty()
+    engine, parameters = Engine(plan, SquaredError(), rule, 1, True), plan.empty()
     parameters[...] = start
     wanted, states = start.astype("f8"), np.zeros((rule.n_states, plan.n_parameters))
-    for t, rows in enumerate((1, 3, 50, 2, 1, 50), 1):
-        engine.grow(rows)
+    small = plan.n_parameters * plan.dtype.itemsize * (1 + rule.n_states) + 1
+    layouts, few, many = (
+        [],
+        [(1, True, 0), (10, True, 0), (1, False, 0)],
+        [(11, False, 0), (50, False, 0), (2, True, 0)],
+    )
+    for t, (rows, single, small_state) in enumerate([*few, (10, False, small), *many], 1):
+        monkeypatch.setattr(workspace_module, "SMALL_STATE", small_state)
+        engine.grow(rows, single)
+        layouts.append(engine._layout.panels)
         losses = np.zeros(1)
         assert engine.run(parameters, x[:rows], y[:rows], None, rows, 0, 1, losses) == 1
         exact = x[:rows].astype("f8"), y[:rows].astype("f8")
@@ -565,6 +577,31 @@ def test_an_engine_grows(optimizer, dtype, engine_room):
         reference.update(rule, wanted, gradient, states, t)
         assert losses[0] == pytest.approx(loss, rel=1000 * float(np.finfo(dtype).eps))
     np.testing.assert_allclose(parameters, wanted, rtol=0, atol=1000 * np.finfo(dtype).eps * np.abs(wanted).max())
+    # ten rows want panels in a fit, but not where they are single steps, nor with little state
+    assert layouts == [False, False, False, rule.n_states == 0, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("rows", "single_rows", "n_states", "mega", "panels"),
+    [
+        (4, 0, 0, 1, False),
+        (5, 0, 0, 1, True),
+        (5, 0, 2, 1.1, True),
+        (5, 0, 2, 0.25, False),
+        (24, 0, 2, 0.25, True),
+        (1, 23, 0, 1, False),
+        (1, 24, 0, 1, True),
+        (64, 0, 0, 15, True),
+        (65, 0, 0, 15, False),
+        (64, 65, 0, 15, False),
+        (0, 64, 0, 15, False),
+        (64, 0, 0, 70, False),
+    ],
+)
+def test_where_weights_stand_in_panels(rows, single_rows, n_states, mega, panels):
+    """By the rows of a step and the megabytes of parameters and state."""
+    plan = make_plan((1024, round(mega * 256 / (1 + n_states)), 3), "relu", "identity", False, "float32")
+    assert workspace_module.Layout.of(plan, rows, single_rows, n_states).panels == panels
 
 
 # Divergence
@@ -591,6 +628,25 @@ def test_a_loss_that_is_not_finite_stops_before_its_update(value, batch, row, en
             )
         else:
             np.testing.assert_array_equal(run.parameters, start)
+
+
+def test_a_loss_that_is_not_finite_with_columns_of_several_layers(engine_room, monkeypatch):
+    """Its gradients show it, and its step is not made."""
+    monkeypatch.setattr(engine_module, "ROWS_SHARED", 0)
+    plan, start = network((17, 96, 128, 64), "relu")
+    x, y = data(plan, 60, SquaredError())
+    y[50, 1] = np.inf
+    for threads in (1, 2):
+        engine_room(threads=threads)
+        run = Run(plan, start, x, y, SquaredError(), SGD(0.01), 20, 3)
+        assert run.engine._workspace.frame[frame_.BY_COLUMNS] == (3 if threads == 2 else 0)
+        assert run.done == 2
+        assert Run(plan, start, x[:40], y[:40], SquaredError(), SGD(0.01), 20, 2).parameters.tolist() == (
+            run.parameters.tolist()
+        )
+        gradient = np.zeros_like(start)
+        assert not np.isfinite(run.engine.loss_and_gradients(run.parameters, x, y, gradient))
+        assert not np.isfinite(gradient).all()
 
 
 @pytest.mark.portable
@@ -693,27 +749,28 @@ def test_a_held_engine_grows():
     np.testing.assert_array_equal(held, parts)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("rows", "sizes", "batch"),
     [
         (9, (45, 7, 3), 9),
+        (21, (61, 100, 5), 10),  # the last batch has one row
         (23, (61, 100, 5), 10),
         (270, (700, 96, 3), 270),
         (200, (700, 9, 3), 90),
         (70, (33, 80, 2), 70),
     ],
 )
-def test_data_kept_in_tiles(rows, sizes, batch, dtype, threads, engine_room):
+def test_data_kept_in_tiles(rows, sizes, batch, dtype, threads, optimizer, engine_room):
     """Epochs that all have the same rows read them from a copy; single steps make none: the bits are the same."""
     engine_room(threads, panel_rows=1, chunk_rows=32 if rows == 70 else None)
     plan, start = network(sizes, dtype=dtype)
-    loss, optimizer = SquaredError(), Adam(0.01)
-    per_epoch = -(-rows // batch)
+    loss, per_epoch = SquaredError(), -(-rows // batch)
     total, parts = 3 * per_epoch, []
     for steps in (total, 1):
-        engine, flat, losses = Engine(plan, loss, optimizer, batch), start.copy(), np.empty(total)
+        engine, flat, losses = Engine(plan, loss, OPTIMIZERS[optimizer], batch), start.copy(), np.empty(total)
         for seed in (4, 5):  # other data in another call
             x, y = data(plan, rows, loss, seed)
             for at in range(0, total, steps):
