@@ -186,6 +186,11 @@ class Engine:
             self._release()
         return done
 
+    @property
+    def patience(self) -> float:
+        """Seconds that the next call should take at most: fewer where it is not known how many threads are best."""
+        return self._team.patience
+
     def keep(self, x: np.ndarray, y: np.ndarray, losses: np.ndarray) -> None:
         """Keep the call that has just made one step on all of these rows, if it is a small one."""
         workspace = self._workspace
@@ -344,7 +349,7 @@ class Engine:
         else:
             loop(0.0, workspace.address, 0)
         yields = int(workspace.barrier[YIELDS : YIELDS + 8].view(np.int64)[0])
-        self._team.record(team, self._operations(batch) * steps, yields, time.perf_counter() - begin)
+        self._team.record(team, self._operations(batch), steps, yields, time.perf_counter() - begin)
         return frame[frame_.DONE]
 
     def _operations(self, batch: int) -> float:

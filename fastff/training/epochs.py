@@ -103,7 +103,7 @@ class Epochs:
             If a loss or the parameters are not finite. The last good epoch is back in place then.
         """
         while self.done < epochs and not interrupted():
-            ahead = min(self.pace.steps // self.steps_per_epoch, self._most_epochs, epochs - self.done)
+            ahead = min(self._steps() // self.steps_per_epoch, self._most_epochs, epochs - self.done)
             if ahead > 0:
                 self._whole(ahead)
             elif not self._in_parts(interrupted, callback):
@@ -111,6 +111,10 @@ class Epochs:
                 return
             if callback is not None:
                 callback(self.done, float(self._means[-1][-1]))
+
+    def _steps(self) -> int:
+        """Number of steps of the next call."""
+        return self.pace.within(self.engine.patience)
 
     def go_back(self) -> None:
         """Put parameters, optimizer state and random stream back to where the last complete epoch left them."""
@@ -176,7 +180,7 @@ class Epochs:
         # whoever is called back may look at the network
         with self.engine.holding() if callback is None else nullcontext():
             while first < len(losses):
-                part = losses[first : first + self.pace.steps]
+                part = losses[first : first + self._steps()]
                 made = self._call(order, first, part)
                 first += made
                 if made < len(part):

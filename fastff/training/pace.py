@@ -45,6 +45,10 @@ class Pace:
         fitting = self.target * steps / max(seconds, 1e-9)
         self.steps = self._bounded(min(round(fitting), _GROWTH * steps))
 
+    def within(self, seconds: float) -> int:
+        """Number of steps of a call that should not take longer than `seconds`, nor than usual."""
+        return self.steps if seconds >= self.target else self._bounded(self.steps * seconds / self.target)
+
     @staticmethod
     def _bounded(steps: float) -> int:
         return int(min(max(steps, 1), MOST_STEPS))

@@ -1,6 +1,7 @@
 """The way back to the last good epoch, on an engine whose steps can be counted by eye."""
 
 import contextlib
+import math
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ class Counter:
         self.orders = []
 
     holding = staticmethod(contextlib.nullcontext)
+    patience = math.inf
 
     def run(self, parameters, x, y, order, rows_per_step, first, steps, losses):
         per_epoch = -(-len(x) // rows_per_step)
@@ -42,6 +44,7 @@ def steps(request, monkeypatch):
     monkeypatch.setattr("fastff.training.pace.Pace.steps", request.param, raising=False)
     monkeypatch.setattr("fastff.training.pace.Pace.__init__", lambda self, flops, overhead: None)
     monkeypatch.setattr("fastff.training.pace.Pace.record", lambda self, steps, seconds: None)
+    monkeypatch.setattr("fastff.training.pace.Pace.target", 0.1, raising=False)
 
 
 STEPS_PER_EPOCH = 4

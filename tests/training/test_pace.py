@@ -29,3 +29,9 @@ def test_growth_is_bounded():
 
 def test_costly_copies_make_calls_longer():
     assert TARGET < Pace(flops=1, overhead=0.004).target < Pace(flops=1, overhead=10.0).target < 0.5
+
+
+def test_a_shorter_call():
+    pace = Pace(flops=1e6, overhead=0.0)
+    pace.record(pace.steps, seconds=pace.steps * 1e-3)
+    assert (pace.within(10.0), pace.within(0.02), pace.within(0.0)) == (pace.steps, pace.steps // 5, 1)

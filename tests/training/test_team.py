@@ -1,5 +1,7 @@
 """The number of threads of a call: enough work for each, and nobody who waits for a core that is taken."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -19,32 +21,51 @@ def test_small_steps_and_short_calls_take_one_thread():
     assert team.size(1, 1e9, 100) == 1
 
 
-WAITS, WORK = 10**7, 1e9
+WAITS, WORK, STEPS = 10**7, 1e8, 10
 
 
-def sizes(team, calls):
-    return [team.size(2, WORK, 10) for _ in range(calls)]
+def size(team):
+    return team.size(2, WORK, STEPS)
 
 
 def test_a_team_that_waits_tries_one_thread_and_keeps_what_is_faster():
     team = Team()
-    team.record(2, WORK, yields=1000, seconds=1.0)
-    assert sizes(team, 2) == [2, 2]
-    for kept in (4, 8, 16, 32, 64, 64):
-        team.record(2, WORK, WAITS, seconds=1.0)
-        assert sizes(team, 1) == [1]
-        team.record(1, WORK, 0, seconds=0.9)
-        assert sizes(team, kept + 1) == [1] * kept + [2]
-    team.record(2, WORK, 0, seconds=1.0)
-    team.record(2, WORK, WAITS, seconds=1.0)
-    assert sizes(team, 1) == [1]
-    team.record(1, WORK, 0, seconds=1.1)
-    for _ in range(4):
-        assert sizes(team, 1) == [2]
-        team.record(2, WORK, WAITS, seconds=1.0)
-    assert sizes(team, 1) == [2]
-    team.record(2, WORK, WAITS, seconds=1.0)
-    assert sizes(team, 1) == [1]
+    assert team.patience == math.inf
+    team.record(2, WORK, STEPS, yields=1000, seconds=0.1)
+    assert (size(team), team.patience) == (2, math.inf)
+    for kept in (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 6.4, 6.4):
+        team.record(2, WORK, STEPS, WAITS, seconds=0.1)
+        assert (size(team), team.patience) == (1, 0.02)
+        team.record(1, WORK, STEPS, 0, seconds=0.09)
+        assert (size(team), team.patience) == (1, kept)
+        team.record(1, WORK, STEPS, 0, seconds=kept / 2)
+        assert (size(team), team.patience) == (1, max(0.02, kept / 2))
+        team.record(1, WORK, STEPS, 0, seconds=kept / 2)
+        # a short call of two
+        assert (size(team), team.patience) == (2, 0.02)
+    # two threads that need not wait have their cores again
+    team.record(2, WORK, STEPS, 0, seconds=0.1)
+    assert (size(team), team.patience) == (2, math.inf)
+
+
+def test_a_team_that_waits_goes_on_where_one_thread_is_no_faster():
+    team = Team()
+    team.record(2, WORK, STEPS, WAITS, seconds=0.1)
+    assert size(team) == 1
+    team.record(1, WORK, STEPS, 0, seconds=0.11)
+    for _ in range(2):
+        assert size(team) == 2
+        team.record(2, WORK, STEPS, WAITS, seconds=0.01)
+    assert size(team) == 1
+
+
+def test_a_team_makes_long_steps_together():
+    """A thread that has half of a core takes no longer for them than one alone."""
+    team = Team()
+    team.record(2, WORK, 2, WAITS, seconds=0.1)
+    assert (size(team), team.patience) == (2, math.inf)
+    team.record(2, WORK, 6, WAITS, seconds=0.1)
+    assert size(team) == 1
 
 
 def test_waiting_is_counted(monkeypatch):

@@ -49,6 +49,7 @@ def steps_a_call(monkeypatch):
         monkeypatch.setattr("fastff.training.pace.Pace.steps", steps, raising=False)
         monkeypatch.setattr("fastff.training.pace.Pace.__init__", lambda self, flops, overhead: None)
         monkeypatch.setattr("fastff.training.pace.Pace.record", lambda self, steps, seconds: None)
+        monkeypatch.setattr("fastff.training.pace.Pace.target", 0.1, raising=False)
 
     return fix
 
