@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from functools import partial
 
 import numpy as np
 
+from fastff._together import together
 from fastff.simd.chains import chain_numbers, multiply_add_chains
 
 __all__ = ["peak_rate"]
@@ -38,11 +39,7 @@ def peak_rate(dtype: str, threads: int, seconds: float = SECONDS) -> float:
     repeats, taken = 1, 0.0
     while taken < seconds / 2:
         repeats = min(repeats * 8, int(repeats * seconds / taken)) if taken > seconds / 100 else repeats * 8
-        team = [threading.Thread(target=run, args=(0.0, repeats, each.ctypes.data)) for each in numbers]
         begin = time.perf_counter()
-        for thread in team:
-            thread.start()
-        for thread in team:
-            thread.join()
+        together(*(partial(run, 0.0, repeats, each.ctypes.data) for each in numbers))
         taken = time.perf_counter() - begin
     return 2.0 * count * repeats * threads / taken

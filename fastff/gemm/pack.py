@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastff._jit import unit
+from fastff._jit import invoke, unit
 from fastff.gemm.product import PANEL_BYTES, VECTOR_BYTES
 from fastff.simd.blocks import copy_rows, transpose
 from fastff.simd.memory import size_of
@@ -51,6 +51,16 @@ def pack_panels(like: Any, k: int, n: int, b: int, b_step: int, packed: int, pac
     for j in range(0, n, columns):
         copy_rows(like, min(columns, n - j), 0, k, b + j * size, b_step, packed, PANEL_BYTES)
         packed += packed_panel
+    return 0
+
+
+@unit("iiiii")
+def transpose_panels(like: Any, n: int, k: int, a: int, a_row: int, packed: int) -> int:
+    """Pack the transpose of a row-major operand of n rows and k columns as `pack_panels` does: panels of k terms."""
+    columns = PANEL_BYTES // size_of(like)
+    for j in range(0, n, columns):
+        invoke(transpose_rows, like, (min(columns, n - j), k, a + j * a_row, a_row, packed, PANEL_BYTES))
+        packed += k * PANEL_BYTES
     return 0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastff._cpu import L2_BYTES
 from fastff._jit import inline, invoke, unit
-from fastff.gemm.pack import pack_panels, transpose_rows
+from fastff.gemm.pack import pack_panels, transpose_panels
 from fastff.gemm.product import PANEL_BYTES, product
 from fastff.network.layers import (
     ACTIVATION,
@@ -48,38 +48,46 @@ _GROUP_BYTES, _ROWS_BYTES = L2_BYTES // 2, L2_BYTES * 3 // 8
 PACKED_ROWS = 2 * MAX_ROWS + 1
 
 
-@unit("iiiiiiiidi")
+@unit("iiiiiiiiidi")
 def packed_product(
     like: Any,
     line: int,
+    back: int,
     first: int,
     n: int,
-    x: int,
-    x_row: int,
+    a: int,
+    a_row: int,
     rows: int,
     out: int,
     out_row: int,
     floor: float,
     scratch: int,
 ) -> int:
-    """``out = max(x @ weight + bias, floor)`` for n columns of a row-major weight, from `first` on.
+    """``out = max(a @ weight + bias, floor)`` for n columns of a row-major weight, from `first` on.
 
-    A group of panels is packed once, and rows pass it block by block. *scratch* is room for `panels_together` panels.
+    Where `back` is 1 it is ``max(a @ weight.T, floor)`` for n of its rows. A group of panels is packed (transposed)
+    once, and rows of `a` pass it block by block. *scratch* is room for `panels_together` panels.
     """
     size = size_of(like)
+    weight, weight_row = field(line, WEIGHT), field(line, WEIGHT_ROW)
     k, bias = field(line, INPUTS), field(line, BIAS)
-    weight, weight_row = field(line, WEIGHT) + first * size, field(line, WEIGHT_ROW)
+    if back != 0:
+        k, bias = field(line, WIDTH), 0
     together, block = PANEL_BYTES // size * panels_together(k), block_of(k * size)
     for j in range(0, n, together):
-        width = min(together, n - j)
-        invoke(pack_panels, like, (k, width, weight + j * size, weight_row, scratch, k * PANEL_BYTES))
-        start = bias + (first + j) * size if bias != 0 else 0
+        width, start = min(together, n - j), 0
+        if back != 0:
+            invoke(transpose_panels, like, (width, k, weight + (first + j) * weight_row, weight_row, scratch))
+        else:
+            invoke(pack_panels, like, (k, width, weight + (first + j) * size, weight_row, scratch, k * PANEL_BYTES))
+        if bias != 0:
+            start = bias + (first + j) * size
         for i in range(0, rows, block):
             invoke(
                 product,
                 like,
                 (
-                    min(block, rows - i), width, k, x + i * x_row, x_row, size, 0,
+                    min(block, rows - i), width, k, a + i * a_row, a_row, size, 0,
                     scratch, PANEL_BYTES, k * PANEL_BYTES, start, 0,
                     out + i * out_row + j * size, out_row, PANEL_BYTES, 0.0, floor,
                 ),
@@ -88,41 +96,54 @@ def packed_product(
 
 
 @unit("iiiiiiiii")
-def transposed_product(
-    like: Any,
-    line: int,
-    first: int,
-    n: int,
-    after: int,
-    after_row: int,
-    rows: int,
-    out: int,
-    out_row: int,
-    scratch: int,
+def forward_layer(
+    like: Any, line: int, inner: int, x: int, x_row: int, at: int, rows: int, first: int, n: int, scratch: int
 ) -> int:
-    """``out = after @ weight.T`` for n rows of a row-major weight, from `first` on, group by group of panels."""
+    """``h = activation(x @ weight + bias)`` for some rows, and n columns of a layer from `first` on.
+
+    Parameters
+    ----------
+    line : int
+        Address of the layer's line.
+    inner : int
+        0 where it is the last layer, whose logits only are wanted.
+    x, x_row : int
+        First row of its input, and bytes from row to row. *Read.*
+    at, rows : int
+        Rows ``at`` to ``at + rows`` of HIDDEN and LINEAR are *written*, of the last layer only LINEAR.
+    first, n : int
+        The columns, `first` being that of a panel.
+    scratch : int
+        Room for `panels_together` panels, or 0 where there is none: large row-major weights are then not packed.
+        *Written.*
+    """
     size = size_of(like)
-    columns = PANEL_BYTES // size
-    k, weight_row = field(line, WIDTH), field(line, WEIGHT_ROW)
-    weight = field(line, WEIGHT) + first * weight_row
-    together, block = columns * panels_together(k), block_of(k * size)
-    for j in range(0, n, together):
-        width = min(together, n - j)
-        panel = scratch
-        for i in range(j, j + width, columns):
-            across = min(columns, j + width - i)
-            invoke(transpose_rows, like, (across, k, weight + i * weight_row, weight_row, panel, PANEL_BYTES))
-            panel += k * PANEL_BYTES
-        for i in range(0, rows, block):
-            invoke(
-                product,
-                like,
-                (
-                    min(block, rows - i), width, k, after + i * after_row, after_row, size, 0,
-                    scratch, PANEL_BYTES, k * PANEL_BYTES, 0, 0,
-                    out + i * out_row + j * size, out_row, PANEL_BYTES, 0.0, -np.inf,
-                ),
-            )  # fmt: skip
+    row, activation = field(line, HIDDEN_ROW), field(line, ACTIVATION)
+    linear, hidden = field(line, LINEAR) + at * row + first * size, field(line, HIDDEN) + at * row + first * size
+    floor = 0.0 if inner != 0 and activation == RELU else -np.inf
+    weight_row, weight_panel, bias = field(line, WEIGHT_ROW), field(line, WEIGHT_PANEL), field(line, BIAS)
+    if weight_row <= PANEL_BYTES or rows < PACKED_ROWS or scratch == 0:
+        if bias != 0:
+            bias += first * size
+        invoke(
+            product,
+            like,
+            (
+                rows, n, field(line, INPUTS), x, x_row, size, 0,
+                field(line, WEIGHT) + first * size // PANEL_BYTES * weight_panel, weight_row, weight_panel,
+                bias, 0, linear, row, PANEL_BYTES, 0.0, floor,
+            ),
+        )  # fmt: skip
+    else:
+        invoke(packed_product, like, (line, 0, first, n, x, x_row, rows, linear, row, floor, scratch))
+    if inner != 0 and activation != IDENTITY and activation != RELU:
+        times, together = 1, rows * row // size
+        if n < field(line, WIDTH):
+            times, together = rows, n
+        for _ in range(times):
+            invoke(activate, like, (activation, together, linear, hidden))
+            linear += row
+            hidden += row
     return 0
 
 
@@ -144,34 +165,14 @@ def forward_rows(
         The block's place in the table's buffers: rows ``first`` to ``first + rows`` of HIDDEN and LINEAR are *written*,
         of the last layer only LINEAR.
     scratch : int
-        Room for `panels_together` panels, or 0 where there is none: large row-major weights are then not packed.
-        *Written.*
+        See `forward_layer`. *Written.*
     """
-    size = size_of(like)
     for layer in range(begun, layers):
         line = table + layer * LINE
-        row = field(line, HIDDEN_ROW)
-        activation = field(line, ACTIVATION)
-        linear = field(line, LINEAR) + first * row
-        hidden = field(line, HIDDEN) + first * row
-        inner = layer < layers - 1
-        floor = 0.0 if inner and activation == RELU else -np.inf
-        n, k, bias = field(line, WIDTH), field(line, INPUTS), field(line, BIAS)
-        weight, weight_row = field(line, WEIGHT), field(line, WEIGHT_ROW)
-        if weight_row <= PANEL_BYTES or rows < PACKED_ROWS or scratch == 0:
-            invoke(
-                product,
-                like,
-                (
-                    rows, n, k, x, x_row, size, 0, weight, weight_row, field(line, WEIGHT_PANEL),
-                    bias, 0, linear, row, PANEL_BYTES, 0.0, floor,
-                ),
-            )  # fmt: skip
-        else:
-            invoke(packed_product, like, (line, 0, n, x, x_row, rows, linear, row, floor, scratch))
-        if inner and activation != IDENTITY and activation != RELU:
-            invoke(activate, like, (activation, rows * row // size, linear, hidden))
-        x, x_row = hidden, row
+        inner = 1 if layer < layers - 1 else 0
+        invoke(forward_layer, like, (line, inner, x, x_row, first, rows, 0, field(line, WIDTH), scratch))
+        x_row = field(line, HIDDEN_ROW)
+        x = field(line, HIDDEN) + first * x_row
     return 0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastff._cpu import L2_BYTES
 from fastff._jit import inline, invoke, unit
-from fastff.gemm.pack import pack_panels, pack_tiles, transpose_rows
+from fastff.gemm.pack import pack_panels, pack_tiles, transpose_panels
 from fastff.gemm.product import PANEL_BYTES, product
 from fastff.ops.activate import derivative
 from fastff.ops.activations import RELU
@@ -101,12 +101,8 @@ def relu_backward_rows(
 ) -> int:
     """``out = (grad @ weight.T) * (hidden > 0)`` for m rows, n inputs and k outputs, by panels."""
     size = size_of(like)
-    columns = PANEL_BYTES // size
     block = max(1, BLOCK_BYTES // (max(k, 1) * size * MAX_ROWS + 1)) * MAX_ROWS
-    panel = scratch
-    for j in range(0, n, columns):
-        invoke(transpose_rows, like, (min(columns, n - j), k, weight + j * weight_row, weight_row, panel, PANEL_BYTES))
-        panel += k * PANEL_BYTES
+    invoke(transpose_panels, like, (n, k, weight, weight_row, scratch))
     for i in range(0, m, block):
         rows = min(block, m - i)
         invoke(

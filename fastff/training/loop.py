@@ -16,32 +16,25 @@ from typing import Any
 import numpy as np
 
 from fastff._jit import inline, invoke, unit
-from fastff.gemm.one_row import rows_transposed
-from fastff.gemm.product import PANEL_BYTES, product
 from fastff.network.layers import (
     ACTIVATION,
     DELTA,
     GATHERED,
-    HIDDEN,
     HIDDEN_ROW,
     INPUTS,
     LINE,
     LINEAR,
     TRANSPOSED,
-    TRANSPOSED_PANEL,
-    WEIGHT,
-    WEIGHT_ROW,
     WIDTH,
 )
-from fastff.network.rows import forward_rows, transposed_product
-from fastff.ops.activate import derivative
-from fastff.ops.activations import IDENTITY
+from fastff.network.rows import forward_rows
 from fastff.ops.head import head
 from fastff.ops.losses import CrossEntropy
 from fastff.simd.barrier import wait
 from fastff.simd.memory import field, get_double, get_int, put_double, put_int, size_of
 from fastff.simd.tile import MAX_ROWS
-from fastff.training.columns import backward_columns, forward_columns
+from fastff.training.backward import backward_rows
+from fastff.training.columns import columns_back, columns_there
 from fastff.training.frame import (
     BARRIER,
     BATCH,
@@ -79,7 +72,7 @@ from fastff.training.frame import (
     Y,
 )
 from fastff.training.gather import gather
-from fastff.training.shares import chunk_inputs, panels_of, share
+from fastff.training.shares import chunk_inputs, owned, part
 from fastff.training.weights import (
     FIRST_CHUNK,
     LAST_CHUNK,
@@ -91,50 +84,6 @@ from fastff.training.weights import (
 )
 
 CROSS_ENTROPY = CrossEntropy.code
-
-
-@unit("iiiiii")
-def backward_rows(like: Any, frame: int, table: int, begun: int, first: int, rows: int, scratch: int) -> int:
-    """From the last layer's DELTA back to that of the one before `begun`, or of the first, for a block of rows.
-
-    ``delta = (delta_after @ weight.T) * activation'``; each layer's DELTA but the last is *written*, and so is
-    *scratch* where no transposed weights are kept.
-    """
-    size = size_of(like)
-    for layer in range(get_int(frame + 8 * LAYERS) - 1, max(begun, 1) - 1, -1):
-        line, below = table + layer * LINE, table + (layer - 1) * LINE
-        row, below_row = field(line, HIDDEN_ROW), field(below, HIDDEN_ROW)
-        n, k = field(line, INPUTS), field(line, WIDTH)
-        weight, weight_row, transposed = field(line, WEIGHT), field(line, WEIGHT_ROW), field(line, TRANSPOSED)
-        after, delta = field(line, DELTA) + first * row, field(below, DELTA) + first * below_row
-        if get_int(frame + 8 * FEW) != 0:
-            invoke(rows_transposed, like, (rows, n, k, after, row, weight, weight_row, delta, below_row))
-        elif transposed != 0:
-            invoke(
-                product,
-                like,
-                (
-                    rows, n, k, after, row, size, 0, transposed, PANEL_BYTES, field(line, TRANSPOSED_PANEL),
-                    0, 0, delta, below_row, PANEL_BYTES, 0.0, -np.inf,
-                ),
-            )  # fmt: skip
-        else:
-            invoke(transposed_product, like, (line, 0, n, after, row, rows, delta, below_row, scratch))
-        activation = field(below, ACTIVATION)
-        if activation != IDENTITY:
-            offset = first * below_row
-            invoke(
-                derivative,
-                like,
-                (
-                    activation,
-                    rows * below_row // size,
-                    field(below, HIDDEN) + offset,
-                    field(below, LINEAR) + offset,
-                    delta,
-                ),
-            )
-    return 0
 
 
 @unit("iiiii")
@@ -176,7 +125,8 @@ def keep_tiles(like: Any, frame: int, table: int, thread: int) -> int:
     size, threads = size_of(like), get_int(frame + 8 * THREADS)
     data_rows, batch, chunk_rows = get_int(frame + 8 * ROWS), get_int(frame + 8 * BATCH), get_int(frame + 8 * CHUNK)
     inputs = field(table, INPUTS)
-    first, last, owner = share(inputs, thread, threads), share(inputs, thread + 1, threads), thread
+    first, last = part(inputs, thread, threads)
+    owner = thread
     start = at = chunk = 0
     while start < data_rows:
         rows = min(chunk_rows, min(batch - at, data_rows - start))
@@ -191,34 +141,6 @@ def keep_tiles(like: Any, frame: int, table: int, thread: int) -> int:
         if at == batch:
             at = 0
         chunk += 1
-    return 0
-
-
-@unit("iiiiii")
-def columns_there(like: Any, frame: int, table: int, thread: int, at: int, rows: int, scratch: int) -> int:
-    """This thread's columns of the first BY_COLUMNS layers; then those of all threads are there."""
-    size, threads = size_of(like), get_int(frame + 8 * THREADS)
-    layers, block = get_int(frame + 8 * LAYERS), get_int(frame + 8 * BLOCK)
-    for layer in range(get_int(frame + 8 * BY_COLUMNS)):
-        line = table + layer * LINE
-        x, x_row = chunk_inputs(frame, table, at, layer)
-        panels, inner = panels_of(line, size), 1 if layer < layers - 1 else 0
-        first, last = share(panels, thread, threads), share(panels, thread + 1, threads)
-        invoke(forward_columns, like, (line, inner, x, x_row, rows, block, first, last, scratch))
-        wait(get_int(frame + 8 * BARRIER), threads)
-    return 0
-
-
-@unit("iiiii")
-def columns_back(like: Any, frame: int, table: int, thread: int, rows: int, scratch: int) -> int:
-    """This thread's columns of the deltas of the first BY_COLUMNS layers but the last of them, which is there."""
-    size, threads, block = size_of(like), get_int(frame + 8 * THREADS), get_int(frame + 8 * BLOCK)
-    for layer in range(get_int(frame + 8 * BY_COLUMNS) - 1, 0, -1):
-        line, below = table + layer * LINE, table + (layer - 1) * LINE
-        panels = panels_of(below, size)
-        first, last = share(panels, thread, threads), share(panels, thread + 1, threads)
-        invoke(backward_columns, like, (line, below, rows, block, first, last, scratch))
-        wait(get_int(frame + 8 * BARRIER), threads)
     return 0
 
 
@@ -295,7 +217,7 @@ def rows_there_and_back(
             ),
         )
         if delta != 0:
-            invoke(backward_rows, like, (frame, table, begun, i, rows, scratch))
+            invoke(backward_rows, like, (table, layers, begun, get_int(frame + 8 * FEW), i, rows, scratch))
         i += rows
     return 0
 
@@ -304,16 +226,12 @@ def rows_there_and_back(
 def transpose_share(like: Any, frame: int, table: int, thread: int) -> int:
     """Transpose this thread's part of every weight that the way back multiplies with: what it has updated."""
     size, threads = size_of(like), get_int(frame + 8 * THREADS)
+    by_columns = get_int(frame + 8 * BY_COLUMNS)
     for layer in range(1, get_int(frame + 8 * LAYERS)):
         line = table + layer * LINE
-        inputs, panels = field(line, INPUTS), panels_of(line, size)
-        if field(line, TRANSPOSED) == 0:
-            continue
-        if layer < get_int(frame + 8 * BY_COLUMNS):
-            part = (line, 0, inputs, share(panels, thread, threads), share(panels, thread + 1, threads))
-        else:
-            part = (line, share(inputs, thread, threads), share(inputs, thread + 1, threads), 0, panels)
-        invoke(transpose_layer, like, part)
+        if field(line, TRANSPOSED) != 0:
+            first, last, first_panel, last_panel = owned(line, 1 if layer < by_columns else 0, thread, threads, size)
+            invoke(transpose_layer, like, (line, first, last, first_panel, last_panel))
     return 0
 
 
@@ -324,54 +242,23 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
     threads = get_int(frame + 8 * THREADS)
     layers = get_int(frame + 8 * LAYERS)
     scratch = get_int(frame + 8 * SCRATCH) + thread * get_int(frame + 8 * SCRATCH_BYTES)
+    by_columns = get_int(frame + 8 * BY_COLUMNS)
     for layer in range(layers):
         line = table + layer * LINE
         x, x_row = chunk_inputs(frame, table, at, layer)
-        inputs, panels = field(line, INPUTS), panels_of(line, size)
-        if layer < get_int(frame + 8 * BY_COLUMNS):
-            invoke(
-                update_layer,
-                like,
-                (
-                    frame,
-                    line,
-                    clock,
-                    chunk,
-                    0,
-                    inputs,
-                    share(panels, thread, threads),
-                    share(panels, thread + 1, threads),
-                    1,
-                    x,
-                    x_row,
-                    rows,
-                    tiles_of(frame, table, 0, 0, at, rows, size) if layer == 0 else 0,
-                    scratch,
-                ),
-            )
-        else:
-            mine = 1 if layer % threads == thread else 0
-            first, last = share(inputs, thread, threads), share(inputs, thread + 1, threads)
-            invoke(
-                update_layer,
-                like,
-                (
-                    frame,
-                    line,
-                    clock,
-                    chunk,
-                    first,
-                    last,
-                    0,
-                    panels,
-                    mine,
-                    x,
-                    x_row,
-                    rows,
-                    tiles_of(frame, table, thread, first, at, rows, size) if layer == 0 else 0,
-                    scratch,
-                ),
-            )
+        # whose tiles of the data, and whether the bias is this thread's, too
+        owner, mine = 0, 1
+        if layer >= by_columns:
+            owner, mine = thread, 1 if layer % threads == thread else 0
+        first, last, first_panel, last_panel = owned(line, 1 if layer < by_columns else 0, thread, threads, size)
+        tiles = tiles_of(frame, table, owner, first, at, rows, size) if layer == 0 else 0
+        invoke(
+            update_layer,
+            like,
+            (
+                frame, line, clock, chunk, first, last, first_panel, last_panel, mine, x, x_row, rows, tiles, scratch,
+            ),
+        )  # fmt: skip
     if get_int(frame + 8 * RULE) >= 0 and (chunk == ONLY or chunk == LAST_CHUNK):
         invoke(transpose_share, like, (frame, table, thread))
     return 0
@@ -420,9 +307,8 @@ def run(like: Any, frame: int, thread: int) -> int:
     if by_columns != 0 and order != 0:
         rows = min(chunk_rows, min(batch, data_rows - place * batch))
         numbers = order + 8 * (epoch * data_rows + place * batch)
-        invoke(
-            gather_inputs, like, (frame, table, numbers, share(rows, thread, threads), share(rows, thread + 1, threads))
-        )
+        first, last = part(rows, thread, threads)
+        invoke(gather_inputs, like, (frame, table, numbers, first, last))
     wait(barrier, threads)
     done = 0
     while done < steps:
@@ -448,6 +334,7 @@ def run(like: Any, frame: int, thread: int) -> int:
                 numbers = order + 8 * (epoch * data_rows + start + at)
             if by_columns != 0:
                 invoke(columns_there, like, (frame, table, thread, start + at, here, scratch))
+            first, last = part(here, thread, threads)
             invoke(
                 rows_there_and_back,
                 like,
@@ -456,8 +343,8 @@ def run(like: Any, frame: int, thread: int) -> int:
                     table,
                     numbers,
                     start + at,
-                    share(here, thread, threads),
-                    share(here, thread + 1, threads),
+                    first,
+                    last,
                     scale,
                     row_losses + 8 * at,
                     by_columns,
@@ -474,17 +361,8 @@ def run(like: Any, frame: int, thread: int) -> int:
                     numbers = order + 8 * (following_epoch * data_rows + following * batch)
                     if done + 1 == steps:
                         coming = 0
-                invoke(
-                    gather_inputs,
-                    like,
-                    (
-                        frame,
-                        other,
-                        numbers,
-                        share(coming, thread, threads),
-                        share(coming, thread + 1, threads),
-                    ),
-                )
+                first, last = part(coming, thread, threads)
+                invoke(gather_inputs, like, (frame, other, numbers, first, last))
             wait(barrier, threads)
             kind = MIDDLE_CHUNK
             if at + here == rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastff._jit import inline
 from fastff.gemm.product import PANEL_BYTES
-from fastff.network.layers import GATHERED, HIDDEN, HIDDEN_ROW, LINE, WIDTH
+from fastff.network.layers import GATHERED, HIDDEN, HIDDEN_ROW, INPUTS, LINE, WIDTH
 from fastff.simd.memory import field, get_int
 from fastff.training.frame import ORDER, X_BATCH_ROW, X_ROW, X
 
@@ -15,6 +15,23 @@ def share(total: int, part: int, parts: int) -> int:
     if parts == 1:
         return total * part
     return total * part // parts
+
+
+@inline
+def part(total: int, thread: int, threads: int) -> tuple[int, int]:
+    """Where the share of a thread begins, and where it ends."""
+    return share(total, thread, threads), share(total, thread + 1, threads)
+
+
+@inline
+def owned(line: int, by_columns: int, thread: int, threads: int, size: int) -> tuple[int, int, int, int]:
+    """First and last row, and first and last panel, of a thread's part of a weight."""
+    inputs, panels = field(line, INPUTS), panels_of(line, size)
+    if by_columns != 0:
+        first, last = part(panels, thread, threads)
+        return 0, inputs, first, last
+    first, last = part(inputs, thread, threads)
+    return first, last, 0, panels
 
 
 @inline

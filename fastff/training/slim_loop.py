@@ -385,7 +385,16 @@ def run_slim(like: Any, frame: int, thread: int) -> int:
                 if mine > 0:
                     add_parts(like, mine, slices, part_bytes, parts + at, gradient + at)
                     apply_rule(
-                        like, frame, clock + done, mine, parameters + at, gradient + at, moments + at, squares + at
+                        like,
+                        frame,
+                        clock + done,
+                        1,
+                        0,
+                        mine,
+                        parameters + at,
+                        gradient + at,
+                        moments + at,
+                        squares + at,
                     )
                 done += 1
                 place += 1

@@ -50,33 +50,37 @@ LAST_CHUNK = 3
 
 
 @inline
-def apply_rule(like: Any, frame: int, clock: int, n: int, w: int, g: int, m: int, v: int) -> None:
-    """Update n adjacent parameters by the frame's rule."""
+def apply_rule(
+    like: Any, frame: int, clock: int, times: int, step: int, n: int, w: int, g: int, m: int, v: int
+) -> None:
+    """Update n adjacent parameters by the frame's rule, some times, `step` bytes apart."""
     rule = get_int(frame + 8 * RULE)
     beta1, beta2 = get_double(frame + 8 * BETA1), get_double(frame + 8 * BETA2)
     correction1, correction2 = 1.0, 1.0
     if rule == ADAM:
         time = float(clock + 1)
         correction1, correction2 = 1.0 - beta1**time, 1.0 - beta2**time
-    invoke(
-        update,
-        like,
-        (
-            rule,
-            n,
-            w,
-            g,
-            m,
-            v,
-            get_double(frame + 8 * LEARNING_RATE),
-            beta1,
-            beta2,
-            get_double(frame + 8 * EPSILON),
-            get_double(frame + 8 * DECAY),
-            correction1,
-            correction2,
-        ),
-    )
+    for i in range(times):
+        offset = i * step
+        invoke(
+            update,
+            like,
+            (
+                rule,
+                n,
+                w + offset,
+                g + offset,
+                m + offset,
+                v + offset,
+                get_double(frame + 8 * LEARNING_RATE),
+                beta1,
+                beta2,
+                get_double(frame + 8 * EPSILON),
+                get_double(frame + 8 * DECAY),
+                correction1,
+                correction2,
+            ),
+        )
 
 
 @unit("iiiiiiiiiiiiiiiiiii")
@@ -136,18 +140,14 @@ def gradient_rows(
             (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 1.0, -np.inf),
         )
         if chunk == LAST_CHUNK and rule != GRADIENT_ONLY:
-            for _ in range(times):
-                apply_rule(like, frame, clock, together, w, gradient, moment, square)
-                w, gradient, moment, square = w + w_row, gradient + w_row, moment + w_row, square + w_row
+            apply_rule(like, frame, clock, times, w_row, together, w, gradient, moment, square)
     else:
         invoke(
             product,
             like,
             (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, scratch, w_row, PANEL_BYTES, 0.0, -np.inf),
         )
-        for _ in range(times):
-            apply_rule(like, frame, clock, together, w, scratch, moment, square)
-            w, scratch, moment, square = w + w_row, scratch + w_row, moment + w_row, square + w_row
+        apply_rule(like, frame, clock, times, w_row, together, w, scratch, moment, square)
     return 0
 
 

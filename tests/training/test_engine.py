@@ -561,12 +561,10 @@ def test_an_engine_grows(optimizer, dtype, engine_room, monkeypatch):
     parameters[...] = start
     wanted, states = start.astype("f8"), np.zeros((rule.n_states, plan.n_parameters))
     small = plan.n_parameters * plan.dtype.itemsize * (1 + rule.n_states) + 1
-    layouts, few, many = (
-        [],
-        [(1, True, 0), (10, True, 0), (1, False, 0)],
-        [(11, False, 0), (50, False, 0), (2, True, 0)],
-    )
-    for t, (rows, single, small_state) in enumerate([*few, (10, False, small), *many], 1):
+    single_steps = [(1, True, 0), (10, True, 0)]
+    fits = [(1, False, 0), (10, False, small), (11, False, 0), (50, False, 0)]
+    layouts = []
+    for t, (rows, single, small_state) in enumerate([*single_steps, *fits, (2, True, 0)], 1):
         monkeypatch.setattr(workspace_module, "SMALL_STATE", small_state)
         engine.grow(rows, single)
         layouts.append(engine._layout.panels)
