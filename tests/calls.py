@@ -42,7 +42,7 @@ def tile_twin(a, b, c, start=None, alpha=0.0, floor=-np.inf):
     kind, n = a.dtype.type, b.shape[1]
     _tile_twin(
         a.shape[0], -(-n // lanes(a.dtype)), n, a.shape[1], a.ctypes.data, *a.strides, b.ctypes.data, b.strides[0],
-        *start_of(start), c.ctypes.data, c.strides[0], 0, 0, kind(alpha), kind(floor),
+        PANEL_BYTES, *start_of(start), c.ctypes.data, c.strides[0], PANEL_BYTES, 0, 0, kind(alpha), kind(floor),
     )  # fmt: skip
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastff._jit import invoke, unit
-from fastff.gemm.product import PANEL_BYTES, VECTOR_BYTES
+from fastff.gemm.product import PANEL_BYTES, TILE_BYTES, VECTOR_BYTES
 from fastff.simd.blocks import copy_rows, transpose
 from fastff.simd.memory import size_of
-from fastff.simd.tile import MAX_ROWS
+from fastff.simd.tile import MAX_ROWS, MAX_VECTORS
 
 
 @unit("iiiii")
@@ -19,7 +19,7 @@ def pack_tiles(like: Any, m: int, k: int, a: int, a_step: int, packed: int) -> i
     tile's height is used. *packed* is written, and needs room for one vector more.
     """
     size = size_of(like)
-    columns = PANEL_BYTES // size
+    columns = TILE_BYTES // size
     tiles = (m + MAX_ROWS - 1) // MAX_ROWS
     if tiles == 0:
         return 0
@@ -35,8 +35,10 @@ def pack_tiles(like: Any, m: int, k: int, a: int, a_step: int, packed: int) -> i
                 k,
                 a + i * size,
                 a_step,
+                PANEL_BYTES,
                 packed + i * size,
                 MAX_ROWS * size,
+                PANEL_BYTES,
             )
         a += rows * size
         packed += k * MAX_ROWS * size
@@ -47,10 +49,10 @@ def pack_tiles(like: Any, m: int, k: int, a: int, a_step: int, packed: int) -> i
 def pack_panels(like: Any, k: int, n: int, b: int, b_step: int, packed: int, packed_panel: int) -> int:
     """Pack a row-major operand of k rows and n columns panel by panel: k groups of PANEL_BYTES, then zeros."""
     size = size_of(like)
-    columns = PANEL_BYTES // size
+    columns = TILE_BYTES // size
     for j in range(0, n, columns):
-        copy_rows(like, min(columns, n - j), 0, k, b + j * size, b_step, packed, PANEL_BYTES)
-        packed += packed_panel
+        copy_rows(like, min(columns, n - j), 0, k, b + j * size, b_step, PANEL_BYTES, packed, PANEL_BYTES, packed_panel)
+        packed += MAX_VECTORS * packed_panel
     return 0
 
 
@@ -68,10 +70,10 @@ def transpose_panels(like: Any, n: int, k: int, a: int, a_row: int, packed: int)
 def unpack_panels(like: Any, k: int, n: int, packed: int, packed_panel: int, b: int, b_step: int) -> int:
     """The way back of `pack_panels`: only the n columns of `b` are written."""
     size = size_of(like)
-    columns = PANEL_BYTES // size
+    columns = TILE_BYTES // size
     for j in range(0, n, columns):
-        copy_rows(like, min(columns, n - j), 1, k, packed, PANEL_BYTES, b + j * size, b_step)
-        packed += packed_panel
+        copy_rows(like, min(columns, n - j), 1, k, packed, PANEL_BYTES, packed_panel, b + j * size, b_step, PANEL_BYTES)
+        packed += MAX_VECTORS * packed_panel
     return 0
 
 

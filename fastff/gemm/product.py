@@ -1,8 +1,8 @@
 """The product of two matrices as loops around the register tile.
 
-Blocking for the caches is the caller's: activations come in blocks of rows, weight gradients in blocks of rows of the
-weight (`fastff.training`), so the loops here are two: over panels of columns, and in a panel over tiles of rows, whose
-operand `b` then stays in the first level of the cache.
+Columns come in panels of one vector, and a tile takes two of them. Blocking for the caches is the caller's: activations
+come in blocks of rows, weight gradients in blocks of rows of the weight (`fastff.training`), so the loops here are two:
+over pairs of panels, and in a pair over tiles of rows, whose operand `b` then stays in the first level of the cache.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from fastff.simd.memory import number, size_of
 from fastff.simd.tile import MAX_ROWS, MAX_VECTORS, ROW_VECTORS, row_tile, tile
 
 VECTOR_BYTES = ROW.vector_bytes
-#: Bytes of a row of a panel: as many columns as the widest tile has.
-PANEL_BYTES = VECTOR_BYTES * MAX_VECTORS
+#: Bytes of a row of a panel.
+PANEL_BYTES = VECTOR_BYTES
+#: Bytes of a row of the widest tile.
+TILE_BYTES = PANEL_BYTES * MAX_VECTORS
 
 
 @unit("iiiiiiiiiiiiiiidd")
@@ -50,8 +52,7 @@ def product(
         Operand of m rows: address, bytes from row to row and from term to term. Where `a_tile` is not 0 the operand is
         packed (`pack_tiles`): bytes from tile to tile, and `a_row`, `a_step` are those inside a tile. *Read.*
     b, b_step, b_panel : int
-        Operand of n columns: address, bytes from term to term and from panel to panel; columns of a panel are adjacent.
-        *Read.*
+        Operand of n columns: address, bytes from term to term and from panel to panel. *Read.*
     start, start_row : int
         What the sums start from, in rows of n numbers; address 0 for zero, stride 0 for a bias. *Read.*
     c, c_row, c_panel : int
@@ -73,8 +74,8 @@ def product(
     if tiles > 1:  # a division costs as much as the product of a tiny layer
         height, taller = m // tiles, m % tiles
     scale, lowest = number(alpha, like), number(floor, like)
-    if m == 1 and b_panel == PANEL_BYTES and c_panel == PANEL_BYTES:
-        # panels of a row-major operand are one beside the other: a single row takes several at once
+    panel = 0
+    if m == 1:
         for j in range(0, n, lanes * ROW_VECTORS):
             columns = min(lanes * ROW_VECTORS, n - j)
             from_start = start + j * size if start != 0 else 0
@@ -84,23 +85,25 @@ def product(
                 k,
                 a,
                 a_step,
-                b + j * size,
+                b + panel * b_panel,
                 b_step,
+                b_panel,
                 from_start,
-                c + j * size,
+                c + panel * c_panel,
+                c_panel,
                 scale,
                 lowest,
             )
+            panel += ROW_VECTORS
         return 0
-    # while a panel is used, each of its tiles asks for a part of the next: its first tile would wait for memory
-    ahead_step = (PANEL_BYTES + tiles - 1) // tiles if b_panel > PANEL_BYTES else 0
-    panel = 0
+    # while panels are used, each of their tiles asks for a part of the next two: their first tile would wait for memory
+    ahead_step = (TILE_BYTES + tiles - 1) // tiles if b_panel > PANEL_BYTES else 0
     for j in range(0, n, lanes * MAX_VECTORS):
         columns = min(lanes * MAX_VECTORS, n - j)
         vectors = 1 if columns <= lanes else 2
         from_start = start + j * size if start != 0 else 0
         from_a, from_c, from_b = a, c + panel * c_panel, b + panel * b_panel
-        ahead = from_b + b_panel if j + columns < n else b
+        ahead = from_b + MAX_VECTORS * b_panel if j + columns < n else b
         for t in range(tiles):
             rows = height + 1 if t < taller else height
             tile(
@@ -113,10 +116,12 @@ def product(
                 a_step,
                 from_b,
                 b_step,
+                b_panel,
                 from_start,
                 start_row,
                 from_c,
                 c_row,
+                c_panel,
                 ahead,
                 ahead_step,
                 scale,
@@ -127,5 +132,5 @@ def product(
             from_c += rows * c_row
             if start != 0:
                 from_start += rows * start_row
-        panel += 1
+        panel += MAX_VECTORS
     return 0

@@ -9,7 +9,7 @@ import numpy as np
 from fastff._cpu import L2_BYTES
 from fastff._jit import inline, invoke, unit
 from fastff.gemm.pack import pack_panels, transpose_panels
-from fastff.gemm.product import PANEL_BYTES, product
+from fastff.gemm.product import PANEL_BYTES, TILE_BYTES, product
 from fastff.network.layers import (
     ACTIVATION,
     BIAS,
@@ -27,13 +27,13 @@ from fastff.ops.activate import activate
 from fastff.ops.activations import IDENTITY, RELU, SOFTMAX
 from fastff.ops.softmax import softmax
 from fastff.simd.memory import field, put_int, size_of
-from fastff.simd.tile import MAX_ROWS
+from fastff.simd.tile import MAX_ROWS, MAX_VECTORS
 
 
 @inline
 def panels_together(depth: int) -> int:
-    """Number of panels of so many terms that half of the second level holds."""
-    return max(1, _GROUP_BYTES // (max(depth, 1) * PANEL_BYTES))
+    """Number of panels of so many terms, in pairs, that half of the second level holds."""
+    return MAX_VECTORS * max(1, _GROUP_BYTES // (max(depth, 1) * TILE_BYTES))
 
 
 @inline

@@ -9,7 +9,7 @@ import numpy as np
 from fastff._cpu import L2_BYTES
 from fastff._jit import inline, invoke, unit
 from fastff.gemm.pack import pack_panels, pack_tiles, transpose_panels
-from fastff.gemm.product import PANEL_BYTES, product
+from fastff.gemm.product import PANEL_BYTES, TILE_BYTES, product
 from fastff.ops.activate import derivative
 from fastff.ops.activations import RELU
 from fastff.simd.memory import size_of
@@ -161,7 +161,7 @@ def gradient_product(
     """``out = x.T @ grad`` for m inputs, n outputs, k rows, or ``out -= rate * x.T @ grad`` for a rate not 0."""
     size = size_of(like)
     b, b_step, b_panel = grad, grad_row, PANEL_BYTES
-    if m >= PACKED_ROWS and n * size > PANEL_BYTES:
+    if m >= PACKED_ROWS and n * size > TILE_BYTES:
         b, b_step, b_panel = scratch, PANEL_BYTES, k * PANEL_BYTES
         invoke(pack_panels, like, (k, n, grad, grad_row, b, b_panel))
         scratch += (n * size + PANEL_BYTES - 1) // PANEL_BYTES * b_panel
@@ -169,7 +169,7 @@ def gradient_product(
     for i in range(0, m, block):
         rows = min(block, m - i)
         a, a_row, a_step, a_tile = x + i * x_column, x_column, x_row, 0
-        if n * size > PANEL_BYTES and x_column == size:
+        if n * size > TILE_BYTES and x_column == size:
             invoke(pack_tiles, like, (rows, k, a, x_row, scratch))
             a, a_row, a_step, a_tile = scratch, size, MAX_ROWS * size, k * MAX_ROWS * size
         invoke(

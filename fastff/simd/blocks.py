@@ -8,6 +8,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
+from fastff._cpu import ROW
 from fastff._jit import intrinsic
 from fastff.simd.lanes import I32, I64, Vectors
 from fastff.simd.memory import view
@@ -39,11 +40,23 @@ def close_loop(
 
 
 def _copy_twin(
-    like: Any, count: int, exact: int, steps: int, source: int, source_step: int, target: int, target_step: int
+    like: Any,
+    count: int,
+    exact: int,
+    steps: int,
+    source: int,
+    source_step: int,
+    source_next: int,
+    target: int,
+    target_step: int,
+    target_next: int,
 ) -> None:
-    for k in range(steps):
-        out = view(target + k * target_step, like, count)
-        out[...] = view(source + k * source_step, like, count)
+    width = ROW.vector_bytes // like.itemsize
+    for j in range(0, count, width):
+        n, vector = min(width, count - j), j // width
+        for k in range(steps):
+            out = view(target + k * target_step + vector * target_next, like, n)
+            out[...] = view(source + k * source_step + vector * source_next, like, n)
 
 
 @intrinsic(_copy_twin)
@@ -55,10 +68,12 @@ def copy_rows(
     steps: Any,
     source: Any,
     source_step: Any,
+    source_next: Any,
     target: Any,
     target_step: Any,
+    target_next: Any,
 ) -> Any:
-    """Copy `steps` short rows of `count` numbers, at most two vectors.
+    """Copy `steps` short rows of `count` numbers, at most two vectors, `next` bytes apart.
 
     Where `exact` is 0, whole vectors are stored, zeros beyond `count`: the target must have room behind its last row,
     and a target step that is shorter than the vectors is filled by the next row. Otherwise nothing beyond `count` is
@@ -67,7 +82,7 @@ def copy_rows(
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         v = Vectors(builder, like)
-        _, n, exact, m, a, a_step, c, c_step = values
+        _, n, exact, m, a, a_step, a_next, c, c_step, c_next = values
         leave = builder.append_basic_block("copied")
         wide = builder.icmp_signed(">", n, I64(v.width))
         kind = builder.add(
@@ -82,18 +97,17 @@ def copy_rows(
             masks = [v.first(builder.sub(n, I64(j * v.width))) for j in range(vectors)]
             index, _, body, done = open_loop(builder, m, "row")
             for j, mask in enumerate(masks):
-                offset = I64(j * v.width * v.size)
-                loaded = v.load(builder.add(builder.add(a, builder.mul(index, a_step)), offset), mask)
-                v.store(
-                    loaded, builder.add(builder.add(c, builder.mul(index, c_step)), offset), mask if precise else None
-                )
+                source, target = builder.mul(index, a_step), builder.mul(index, c_step)
+                if j > 0:
+                    source, target = builder.add(source, a_next), builder.add(target, c_next)
+                v.store(v.load(builder.add(a, source), mask), builder.add(c, target), mask if precise else None)
             close_loop(builder, index, builder.add(index, I64(1)), m, body, done)
             builder.branch(leave)
         builder.position_at_end(leave)
         return context.get_dummy_value()
 
     i = types.int64
-    return types.void(like, i, i, i, i, i, i, i), codegen
+    return types.void(like, *[i] * 9), codegen
 
 
 def _transpose_twin(

@@ -6,9 +6,10 @@ For ``i < rows`` and the columns ``j`` of the vectors::
     c[i, j] = max(sum[i, j], floor)                    if alpha is 0
     c[i, j] = c[i, j] + alpha * sum[i, j]              otherwise
 
-`start` is a bias (stride 0), the result itself (to go on with a sum), or zero. A floor of 0 is ReLU, -inf nothing; a
-NaN passes both. Terms are added in the order of the depth, one after the other and each rounded once, whatever the
-tile's height and width: so the split of a product over tiles and threads does not show in its bits.
+Vectors of columns of `b` and `c` may stand apart from each other: a tile takes panels of one vector, or a row-major
+matrix. `start` is a bias (stride 0), the result itself (to go on with a sum), or zero. A floor of 0 is ReLU, -inf
+nothing; a NaN passes both. Terms are added in the order of the depth, one after the other and each rounded once,
+whatever the tile's height and width: so the split of a product over tiles and threads does not show in its bits.
 """
 
 from __future__ import annotations
@@ -43,21 +44,27 @@ def _tile_twin(
     a_step: int,
     b: int,
     b_step: int,
+    b_next: int,
     start: int,
     start_row: int,
     c: int,
     c_row: int,
+    c_next: int,
     ahead: int,
     ahead_step: int,
     alpha: Any,
     floor: Any,
 ) -> None:
-    for i in range(rows):
-        out = view(c + i * c_row, alpha, columns)
-        total = view(start + i * start_row, alpha, columns).copy() if start else np.zeros(columns, type(alpha))
-        for k in range(depth):
-            total += view(a + i * a_row + k * a_step, alpha, 1)[0] * view(b + k * b_step, alpha, columns)
-        out[...] = out + alpha * total if alpha != 0 else np.where(total < floor, floor, total)
+    width = ROW.vector_bytes // np.dtype(type(alpha)).itemsize
+    for j in range(vectors):
+        n = min(width, columns - j * width)
+        begin = start + j * ROW.vector_bytes
+        for i in range(rows):
+            out = view(c + i * c_row + j * c_next, alpha, n)
+            total = view(begin + i * start_row, alpha, n).copy() if start else np.zeros(n, type(alpha))
+            for k in range(depth):
+                total += view(a + i * a_row + k * a_step, alpha, 1)[0] * view(b + k * b_step + j * b_next, alpha, n)
+            out[...] = out + alpha * total if alpha != 0 else np.where(total < floor, floor, total)
 
 
 def row_places(builder: ir.IRBuilder, stride: ir.Value, rows: int) -> Callable[[ir.Value, int], ir.Value]:
@@ -102,6 +109,7 @@ class _Tile:
             for row in self._rows_of(x["start"], x["start_row"])
         ]
         place = row_places(builder, x["a_row"], self.rows)
+        beside = row_places(builder, x["b_next"], self.vectors)
         entry = builder.block
         loop = builder.append_basic_block("depth")
         done = builder.append_basic_block("done")
@@ -110,7 +118,7 @@ class _Tile:
         left, a, b, ahead = (builder.phi(I64) for _ in range(4))
         sums = [[builder.phi(v.type) for _ in range(self.vectors)] for _ in range(self.rows)]
         ask_for_line(builder, ahead)
-        b_vectors = [v.load(builder.add(b, I64(j * step)), masks[j]) for j in range(self.vectors)]
+        b_vectors = [v.load(beside(b, j), masks[j]) for j in range(self.vectors)]
         after = []
         for i, row in enumerate(sums):
             factor = v.splat(v.number(place(a, i)))
@@ -146,10 +154,8 @@ class _Tile:
 
     def _write(self, totals: list[list[ir.Value]], masks: list[ir.Value | None], leave: ir.Block) -> None:
         v, builder, x = self.v, self.v.builder, self.x
-        step = v.width * v.size
-        addresses = [
-            [builder.add(row, I64(j * step)) for j in range(self.vectors)] for row in self._rows_of(x["c"], x["c_row"])
-        ]
+        beside = row_places(builder, x["c_next"], self.vectors)
+        addresses = [[beside(row, j) for j in range(self.vectors)] for row in self._rows_of(x["c"], x["c_row"])]
         alpha, floor = v.splat(x["alpha"]), v.splat(x["floor"])
         update, plain = builder.append_basic_block("update"), builder.append_basic_block("plain")
         builder.cbranch(builder.fcmp_unordered("une", x["alpha"], v.scalar(0.0)), update, plain)
@@ -176,10 +182,12 @@ _NAMES = (
     "a_step",
     "b",
     "b_step",
+    "b_next",
     "start",
     "start_row",
     "c",
     "c_row",
+    "c_next",
     "ahead",
     "ahead_step",
     "alpha",
@@ -230,10 +238,12 @@ def tile(
     a_step: Any,
     b: Any,
     b_step: Any,
+    b_next: Any,
     start: Any,
     start_row: Any,
     c: Any,
     c_row: Any,
+    c_next: Any,
     ahead: Any,
     ahead_step: Any,
     alpha: Any,
@@ -251,11 +261,11 @@ def tile(
         Number of terms; 0 is allowed.
     a, a_row, a_step : int
         Address of ``a[0, 0]``, bytes from row to row and from term to term. *Read.*
-    b, b_step : int
-        Address of ``b[0, 0]`` and bytes from term to term; columns are adjacent. *Read.*
+    b, b_step, b_next : int
+        Address of ``b[0, 0]``, bytes from term to term, and from one vector of columns to the next. *Read.*
     start, start_row : int
-        Address of what the sum starts from, bytes from row to row; address 0 is zero. *Read.*
-    c, c_row : int
+        Address of what the sum starts from, bytes from row to row; address 0 is zero. Its columns are adjacent. *Read.*
+    c, c_row, c_next : int
         The result. *Written*, or *updated* where alpha is not 0.
     ahead, ahead_step : int
         Address of what is wanted next, and bytes from term to term: a line is asked for at each. *Neither read nor
@@ -270,7 +280,7 @@ def tile(
         return context.get_dummy_value()
 
     i = types.int64
-    return types.void(*[i] * 15, alpha, floor), codegen
+    return types.void(*[i] * 17, alpha, floor), codegen
 
 
 def _row_tile_twin(
@@ -281,12 +291,14 @@ def _row_tile_twin(
     a_step: int,
     b: int,
     b_step: int,
+    b_next: int,
     start: int,
     c: int,
+    c_next: int,
     alpha: Any,
     floor: Any,
 ) -> None:
-    _tile_twin(1, vectors, columns, depth, a, 0, a_step, b, b_step, start, 0, c, 0, 0, 0, alpha, floor)
+    _tile_twin(1, vectors, columns, depth, a, 0, a_step, b, b_step, b_next, start, 0, c, 0, c_next, 0, 0, alpha, floor)
 
 
 @intrinsic(_row_tile_twin)
@@ -299,20 +311,41 @@ def row_tile(
     a_step: Any,
     b: Any,
     b_step: Any,
+    b_next: Any,
     start: Any,
     c: Any,
+    c_next: Any,
     alpha: Any,
     floor: Any,
 ) -> Any:
     """A tile of one row of up to ROW_VECTORS vectors; parameters as those of `tile`."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        vectors, columns, depth, a, a_step, b, b_step, start, c, *scalars = values
-        zero = I64(0)
-        full = (I64(1), vectors, columns, depth, a, zero, a_step, b, b_step, start, zero, c, zero, b, zero, *scalars)
+        vectors, columns, depth, a, a_step, b, b_step, b_next, start, c, c_next, *scalars = values
+        o = I64(0)
+        full = (
+            I64(1),
+            vectors,
+            columns,
+            depth,
+            a,
+            o,
+            a_step,
+            b,
+            b_step,
+            b_next,
+            start,
+            o,
+            c,
+            o,
+            c_next,
+            b,
+            o,
+            *scalars,
+        )
         shapes = [(1, n) for n in range(1, ROW_VECTORS + 1)]
         _emit(builder, alpha, dict(zip(_NAMES, full, strict=True)), shapes)
         return context.get_dummy_value()
 
     i = types.int64
-    return types.void(*[i] * 9, alpha, floor), codegen
+    return types.void(*[i] * 11, alpha, floor), codegen

@@ -21,6 +21,7 @@ from fastff.network.rows import PACKED_ROWS
 from fastff.optim import SGD, Adam
 from fastff.optim.codes import PLAIN
 from fastff.simd.barrier import YIELDS
+from fastff.simd.tile import MAX_VECTORS
 from fastff.training import frame as frame_
 from fastff.training.again import Again
 from fastff.training.loop import run
@@ -368,7 +369,7 @@ class Engine:
         layers = 0
         for inputs, width in zip(self.plan.sizes, self.plan.sizes[1:], strict=False):
             count = panel_count(width, size)
-            uneven = count < team or -(-count // team) * team > UNEVEN * count
+            uneven = count < MAX_VECTORS * team - 1 or -(-count // team) * team > UNEVEN * count
             small = rows > chunk or ROWS_SHARED * rows * (inputs + width) > inputs * width
             if uneven or small and (layers > 0 or not panels):
                 break

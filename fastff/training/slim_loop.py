@@ -393,6 +393,7 @@ def run_slim(like: Any, frame: int, thread: int) -> int:
                         mine,
                         parameters + at,
                         gradient + at,
+                        0,
                         moments + at,
                         squares + at,
                     )

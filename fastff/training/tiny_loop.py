@@ -61,7 +61,7 @@ CROSS_ENTROPY = CrossEntropy.code
 @unit("iiiiiii", rare=True)
 def update_tiny(like: Any, frame: int, clock: int, n: int, w: int, g: int, m: int, v: int) -> int:
     """Update by the frame's rule: for rules that are not plain descent."""
-    apply_rule(like, frame, clock, 1, 0, n, w, g, m, v)
+    apply_rule(like, frame, clock, 1, 0, n, w, g, 0, m, v)
     return 0
 
 

@@ -36,11 +36,14 @@ from fastff.network.layers import (
 from fastff.ops.update import update
 from fastff.optim.codes import ADAM, PLAIN
 from fastff.simd.memory import field, get_double, get_int, size_of
-from fastff.simd.tile import MAX_ROWS
+from fastff.simd.tile import MAX_ROWS, MAX_VECTORS
 from fastff.training.frame import BETA1, BETA2, DECAY, EPSILON, FEW, GRADIENT_ONLY, LEARNING_RATE, ONE, RULE
 
-#: Rows of a batch from which the operands of a weight's gradient are packed.
+#: Rows of a batch from which the operands of a weight's gradient are packed,
 PACKED_DEPTH = 8
+#: but for so few rows, or bytes of them, that their pages fit into the first level of the address cache, where they do
+#: not fall on the same few sets of the first level of the cache, either: those are as near where they stand.
+NEAR_ROWS, NEAR_BYTES, SETS_BYTES = 64, 256 << 10, 1024
 
 # What becomes of a gradient: phases of a step whose batch comes in chunks.
 ONLY = 0  # the batch is one chunk
@@ -51,9 +54,9 @@ LAST_CHUNK = 3
 
 @inline
 def apply_rule(
-    like: Any, frame: int, clock: int, times: int, step: int, n: int, w: int, g: int, m: int, v: int
+    like: Any, frame: int, clock: int, times: int, step: int, n: int, w: int, g: int, g_step: int, m: int, v: int
 ) -> None:
-    """Update n adjacent parameters by the frame's rule, some times, `step` bytes apart."""
+    """Update n adjacent parameters by the frame's rule, some times, `step` bytes apart; gradients `g_step`."""
     rule = get_int(frame + 8 * RULE)
     beta1, beta2 = get_double(frame + 8 * BETA1), get_double(frame + 8 * BETA2)
     correction1, correction2 = 1.0, 1.0
@@ -69,7 +72,7 @@ def apply_rule(
                 rule,
                 n,
                 w + offset,
-                g + offset,
+                g + i * g_step,
                 m + offset,
                 v + offset,
                 get_double(frame + 8 * LEARNING_RATE),
@@ -83,7 +86,7 @@ def apply_rule(
         )
 
 
-@unit("iiiiiiiiiiiiiiiiiii")
+@unit("iiiiiiiiiiiiiiiiiiii")
 def gradient_rows(
     like: Any,
     frame: int,
@@ -101,53 +104,58 @@ def gradient_rows(
     b_panel: int,
     w: int,
     w_row: int,
+    w_panel: int,
     gradient: int,
     moment: int,
     square: int,
     scratch: int,
 ) -> int:
-    """Gradient of m rows and at most one group of n columns, and what becomes of it.
-
-    The group is a panel, or columns of a row-major weight.
-    """
+    """Gradient of m rows and n columns, and what becomes of it."""
     size = size_of(like)
+    columns = PANEL_BYTES // size
     rule = get_int(frame + 8 * RULE)
     # what stands beside the numbers of a panel, or of a padded copy for few rows, is this thread's, too; beside columns
     # of a row-major weight it is not
-    times, together = 1, m * w_row // size
-    if w_row > PANEL_BYTES and w_row > n * size and get_int(frame + 8 * FEW) == 0:
+    times, together, step = 1, m * w_row // size, w_row
+    scratch_panel, scratch_step, at_once = PANEL_BYTES, w_row, n
+    if w_row == PANEL_BYTES:
+        times, step, at_once = (n + columns - 1) // columns, w_panel, columns
+        scratch_panel = scratch_step = m * PANEL_BYTES
+    elif w_row > n * size and get_int(frame + 8 * FEW) == 0:
         times, together = m, n
     if rule == PLAIN and chunk == ONLY and get_double(frame + 8 * DECAY) == 0.0:
         rate = get_double(frame + 8 * LEARNING_RATE)
-        if k == 1 and w_row >= n * size and b_panel == PANEL_BYTES and a_tile == 0:
-            invoke(outer_step, like, (m, n, a, a_row, b, w, w_row, -rate))
+        if k == 1 and b_panel == PANEL_BYTES and a_tile == 0:
+            for j in range(0, n, at_once):
+                place = w + j // columns * w_panel
+                invoke(outer_step, like, (m, min(at_once, n - j), a, a_row, b + j * size, place, w_row, -rate))
             return 0
         invoke(
             product,
             like,
-            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, w, w_row, PANEL_BYTES, -rate, -np.inf),
+            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, w, w_row, w_panel, -rate, -np.inf),
         )
     elif rule == GRADIENT_ONLY and chunk == ONLY or chunk == FIRST_CHUNK:
         invoke(
             product,
             like,
-            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 0.0, -np.inf),
+            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, w_panel, 0.0, -np.inf),
         )
     elif chunk != ONLY:
         invoke(
             product,
             like,
-            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, PANEL_BYTES, 1.0, -np.inf),
+            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, w_panel, 1.0, -np.inf),
         )
         if chunk == LAST_CHUNK and rule != GRADIENT_ONLY:
-            apply_rule(like, frame, clock, times, w_row, together, w, gradient, moment, square)
+            apply_rule(like, frame, clock, times, step, together, w, gradient, step, moment, square)
     else:
         invoke(
             product,
             like,
-            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, scratch, w_row, PANEL_BYTES, 0.0, -np.inf),
+            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, scratch, w_row, scratch_panel, 0.0, -np.inf),
         )
-        apply_rule(like, frame, clock, times, w_row, together, w, scratch, moment, square)
+        apply_rule(like, frame, clock, times, step, together, w, scratch, scratch_step, moment, square)
     return 0
 
 
@@ -226,6 +234,7 @@ def update_layer(
                 PANEL_BYTES,
                 field(line, BIAS) + across,
                 n * size,
+                PANEL_BYTES,
                 field(line, BIAS_GRADIENT) + across,
                 field(line, BIAS_MOMENT) + across,
                 field(line, BIAS_SQUARE) + across,
@@ -236,7 +245,8 @@ def update_layer(
         tiles = 0
     b, b_step, b_panel = delta, delta_row, PANEL_BYTES
     # a packed operand pays for itself where several tiles read it, and where they have some depth
-    packs = panels > 1 and k >= PACKED_DEPTH
+    near = (k <= NEAR_ROWS or k * x_row <= NEAR_BYTES) and x_row % SETS_BYTES != 0
+    packs = panels > MAX_VECTORS and k >= PACKED_DEPTH and not near
     if packs and last - first > 2 * MAX_ROWS:
         b, b_step, b_panel = scratch, PANEL_BYTES, k * PANEL_BYTES
         invoke(pack_panels, like, (k, n, delta, delta_row, b, b_panel))
@@ -286,6 +296,7 @@ def update_layer(
                     b_panel,
                     field(line, WEIGHT) + start,
                     weight_row,
+                    weight_panel,
                     field(line, GRADIENT) + start,
                     field(line, MOMENT) + start,
                     field(line, SQUARE) + start,
@@ -293,7 +304,7 @@ def update_layer(
                 ),
             )
         else:
-            for panel in range(panels):
+            for panel in range(0, panels, MAX_VECTORS):
                 place = start + panel * weight_panel
                 invoke(
                     gradient_rows,
@@ -303,7 +314,7 @@ def update_layer(
                         clock,
                         chunk,
                         m,
-                        min(columns, n - panel * columns),
+                        min(MAX_VECTORS * columns, n - panel * columns),
                         k,
                         a,
                         a_row,
@@ -311,9 +322,10 @@ def update_layer(
                         a_tile,
                         b + panel * b_panel,
                         b_step,
-                        PANEL_BYTES,
+                        b_panel,
                         field(line, WEIGHT) + place,
                         weight_row,
+                        weight_panel,
                         field(line, GRADIENT) + place,
                         field(line, MOMENT) + place,
                         field(line, SQUARE) + place,

@@ -10,7 +10,7 @@ import numpy as np
 from fastff import _threads
 from fastff._cpu import L2_BYTES
 from fastff.gemm.pack import pack_panels, unpack_panels
-from fastff.gemm.product import PANEL_BYTES
+from fastff.gemm.product import PANEL_BYTES, TILE_BYTES
 from fastff.network import layers as line_
 from fastff.network.layers import NEEDS_LINEAR, layer_table
 from fastff.network.memory import aligned, padded_row
@@ -141,7 +141,7 @@ class Workspace:
                 line[line_.WEIGHT_ROW], line[line_.WEIGHT_PANEL] = width * size, PANEL_BYTES
             # a packed block of rows and its gradient take a quarter of the second level, or half where panels of the
             # delta would pass by for a few tiles only
-            per_row = self.chunk * size + (PANEL_BYTES if self.layout.panels else width * size)
+            per_row = self.chunk * size + (TILE_BYTES if self.layout.panels else width * size)
             most = L2_BYTES // (per_row * MAX_ROWS)
             tiles = max(1, min(-(-inputs // MAX_ROWS), max(most // 4, min(most // 2, _TILES))))
             line[line_.WEIGHT_BLOCK] = tiles * MAX_ROWS
@@ -207,7 +207,7 @@ class Workspace:
         return max(
             max(
                 panel_count(width, size) * chunk * PANEL_BYTES
-                + (int(line[line_.WEIGHT_BLOCK]) + MAX_ROWS) * (chunk * size + max(width * size, PANEL_BYTES))
+                + (int(line[line_.WEIGHT_BLOCK]) + MAX_ROWS) * (chunk * size + max(width * size, TILE_BYTES))
                 + 4 * PANEL_BYTES,
                 panels_together(inputs) * inputs * PANEL_BYTES,
                 panels_together(width) * width * PANEL_BYTES,

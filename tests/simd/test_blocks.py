@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastff._jit import Unit
+from fastff.gemm.product import VECTOR_BYTES
 from fastff.simd.blocks import _copy_twin, _transpose_twin, copy_rows, transpose
 from tests.calls import DTYPES, lanes
 from tests.guarded import at_page_end
@@ -13,28 +14,31 @@ from tests.guarded import at_page_end
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 
 
-def blocks_of_tests(like, what, a, b, c, source, source_step, target, target_step):
+def blocks_of_tests(like, what, a, b, c, source, source_step, source_next, target, target_step, target_next):
     if what == 0:
-        copy_rows(like, a, b, c, source, source_step, target, target_step)
+        copy_rows(like, a, b, c, source, source_step, source_next, target, target_step, target_next)
     else:
         transpose(like, a, b, source, source_step, target, target_step)
     return 0
 
 
-UNIT = Unit(blocks_of_tests, "iiiiiiii")
+UNIT = Unit(blocks_of_tests, "iiiiiiiiii")
 
 
 def memory(dtype, seed=1, numbers=1500):
     return np.random.default_rng(seed).normal(size=numbers).astype(dtype)
 
 
-def copied(dtype, count, exact, steps, source_step, target_step):
-    """What the compiled copy and the twin make of the same memory."""
+def copied(dtype, count, exact, steps, source_step, target_step, source_next=None, target_next=None):
+    """What the compiled copy and the twin make of the same memory; vectors are adjacent if nothing else is said."""
     source, size = memory(dtype), dtype.itemsize
     results = []
     for twin in (False, True):
         target = memory(dtype, seed=2)
-        places = source.ctypes.data, source_step * size, target[3:].ctypes.data, target_step * size
+        nexts = [(lanes(dtype) if n is None else n) * size for n in (source_next, target_next)]
+        places = (
+            source.ctypes.data, source_step * size, nexts[0], target[3:].ctypes.data, target_step * size, nexts[1],
+        )  # fmt: skip
         if twin:
             _copy_twin(dtype.type(0), count, exact, steps, *places)
         else:
@@ -48,6 +52,21 @@ def test_copies_of_exact_rows(dtype):
     widest = 2 * lanes(dtype)
     for count, steps in itertools.product(range(1, widest + 1), (0, 1, 4)):
         np.testing.assert_array_equal(*copied(dtype, count, 1, steps, widest + 3, widest + 1))
+
+
+@dtypes
+def test_copies_between_panels(dtype):
+    """Vectors of a row may stand far apart, on both sides."""
+    n = lanes(dtype)
+    kinds = (2 * n, n), (n, 6 * n)  # from row to row, from vector to vector
+    for count, exact, source, target in itertools.product((1, n, n + 1, 2 * n), (0, 1), kinds, kinds):
+        compiled, twin = copied(dtype, count, exact, 4, source[0], target[0], source[1], target[1])
+        last, n_last = (target[1] if count > n else 0), (count - 1) % n + 1
+        padding = [3 + row * target[0] + last + column for row in range(4) for column in range(n_last, n)]
+        if exact == 0:
+            assert not compiled[padding].any()
+            compiled[padding] = twin[padding]
+        np.testing.assert_array_equal(compiled, twin)
 
 
 @dtypes
@@ -78,7 +97,7 @@ def test_transposed_squares(dtype):
             if twin:
                 _transpose_twin(dtype.type(0), rows, columns, *places)
             else:
-                UNIT[dtype](0, 1, rows, columns, 0, *places)
+                UNIT[dtype](0, 1, rows, columns, 0, *places[:2], 0, *places[2:], 0)
             results.append(target)
         np.testing.assert_array_equal(*results)
 
@@ -88,10 +107,13 @@ def test_memory_behind_the_source_is_not_touched(dtype):
     size = dtype.itemsize
     for rows, columns in itertools.product(range(1, lanes(dtype) + 1), repeat=2):
         source, target = at_page_end(np.ones((rows, columns), dtype)), at_page_end(np.zeros((columns, rows), dtype))
-        UNIT[dtype](0, 1, rows, columns, 0, source.ctypes.data, columns * size, target.ctypes.data, rows * size)
+        UNIT[dtype](0, 1, rows, columns, 0, source.ctypes.data, columns * size, 0, target.ctypes.data, rows * size, 0)
         assert target.sum() == rows * columns
         target = at_page_end(np.zeros((rows, columns), dtype))
-        UNIT[dtype](0, 0, columns, 1, rows, source.ctypes.data, columns * size, target.ctypes.data, columns * size)
+        row = columns * size
+        UNIT[dtype](
+            0, 0, columns, 1, rows, source.ctypes.data, row, VECTOR_BYTES, target.ctypes.data, row, VECTOR_BYTES
+        )
         assert target.sum() == rows * columns
 
 
@@ -101,6 +123,6 @@ def test_twins():
     _transpose_twin(np.float64(0), 3, 4, source.ctypes.data, 32, target.ctypes.data, 24)
     np.testing.assert_array_equal(target, source.T)
     target[...] = 0
-    _copy_twin(np.float64(0), 2, 1, 3, source.ctypes.data, 32, target.ctypes.data, 24)
+    _copy_twin(np.float64(0), 2, 1, 3, source.ctypes.data, 32, 0, target.ctypes.data, 24, 0)
     np.testing.assert_array_equal(target[:3, :2], source[:, :2])
     assert target[:, 2].sum() == 0

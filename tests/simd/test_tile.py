@@ -117,6 +117,23 @@ def test_twin_takes_strides_from_addresses():
     a, b = np.arange(24.0).reshape(4, 6)[::2, ::3], np.arange(12.0).reshape(2, 6)[:, :3]
     c = np.empty((2, 3))
     _tile_twin(
-        2, 1, 3, 2, a.ctypes.data, *a.strides, b.ctypes.data, b.strides[0], 0, 0, c.ctypes.data, 24, 0, 0, 0.0, -np.inf
+        2,
+        1,
+        3,
+        2,
+        a.ctypes.data,
+        *a.strides,
+        b.ctypes.data,
+        b.strides[0],
+        0,
+        0,
+        0,
+        c.ctypes.data,
+        24,
+        0,
+        0,
+        0,
+        0.0,
+        -np.inf,
     )
     np.testing.assert_array_equal(c, a @ b)
