@@ -96,14 +96,19 @@ def product(
             )
             panel += ROW_VECTORS
         return 0
-    # while panels are used, each of their tiles asks for a part of the next two: their first tile would wait for memory
-    ahead_step = (TILE_BYTES + tiles - 1) // tiles if b_panel > PANEL_BYTES else 0
+    # While panels are used, each of their tiles asks for a part of the next two, whose first tile would wait for
+    # memory. What is behind the last may be another thread's, whose updates would then wait to own it again.
+    ahead_step = max(1, TILE_BYTES // tiles) if b_panel > PANEL_BYTES else 0
     for j in range(0, n, lanes * MAX_VECTORS):
         columns = min(lanes * MAX_VECTORS, n - j)
         vectors = 1 if columns <= lanes else 2
         from_start = start + j * size if start != 0 else 0
         from_a, from_c, from_b = a, c + panel * c_panel, b + panel * b_panel
-        ahead = from_b + MAX_VECTORS * b_panel if j + columns < n else b
+        ahead, left = from_b + MAX_VECTORS * b_panel, n - j - columns
+        if left == 0:
+            ahead, left = b, n
+        if ahead_step > 1 and left <= lanes:
+            ahead_step //= 2
         for t in range(tiles):
             rows = height + 1 if t < taller else height
             tile(

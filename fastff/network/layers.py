@@ -2,7 +2,8 @@
 
 Every architecture is data to the same machine code. Addresses are those of buffers that the table's owner keeps alive;
 strides are in bytes. Weights stand either as the user sees them, row-major (`WEIGHT_PANEL` is then one panel's width of
-columns), or panel by panel (`WEIGHT_ROW` is then PANEL_BYTES).
+columns), or panel by panel (`WEIGHT_ROW` is then PANEL_BYTES), with a strip behind
+them for columns that do not fill half of one.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ SQUARE = 17  # and of its second
 BIAS_SQUARE = 18
 WEIGHT_BLOCK = 19  # rows of the weight whose gradient is made at a time
 GATHERED = 20  # first layer only: address of the batch's rows where they are gathered from the data
+STRIP = 21  # columns beyond the weight's panels, whose weights stand as rows behind those; 0 where there are none
+STRIP_ROW = 22  # bytes from row to row of them
 FIELDS = 24  # three cache lines a layer
 LINE = 8 * FIELDS
 

@@ -10,6 +10,7 @@ from fastff._cpu import L2_BYTES
 from fastff._jit import inline, invoke, unit
 from fastff.gemm.pack import pack_panels, transpose_panels
 from fastff.gemm.product import PANEL_BYTES, TILE_BYTES, product
+from fastff.gemm.strip import strip_product
 from fastff.network.layers import (
     ACTIVATION,
     BIAS,
@@ -18,6 +19,8 @@ from fastff.network.layers import (
     INPUTS,
     LINE,
     LINEAR,
+    STRIP,
+    STRIP_ROW,
     WEIGHT,
     WEIGHT_PANEL,
     WEIGHT_ROW,
@@ -40,6 +43,14 @@ def panels_together(depth: int) -> int:
 def block_of(row_bytes: int) -> int:
     """Number of rows that stay in the second level beside a group of panels."""
     return max(1, _ROWS_BYTES // max(row_bytes, 1))
+
+
+@inline
+def strip_at(line: int, column: int, size: int) -> int:
+    """Address of the strip of a layer's weight, or of its gradient or state, which begins where `column` says."""
+    return field(line, column) + (field(line, WIDTH) - field(line, STRIP)) * size // PANEL_BYTES * field(
+        line, WEIGHT_PANEL
+    )
 
 
 _GROUP_BYTES, _ROWS_BYTES = L2_BYTES // 2, L2_BYTES * 3 // 8
@@ -112,7 +123,7 @@ def forward_layer(
     at, rows : int
         Rows ``at`` to ``at + rows`` of HIDDEN and LINEAR are *written*, of the last layer only LINEAR.
     first, n : int
-        The columns, `first` being that of a panel.
+        The columns, `first` being that of a panel or of the strip; the strip belongs to them whole or not at all.
     scratch : int
         Room for `panels_together` panels, or 0 where there is none: large row-major weights are then not packed.
         *Written.*
@@ -122,20 +133,32 @@ def forward_layer(
     linear, hidden = field(line, LINEAR) + at * row + first * size, field(line, HIDDEN) + at * row + first * size
     floor = 0.0 if inner != 0 and activation == RELU else -np.inf
     weight_row, weight_panel, bias = field(line, WEIGHT_ROW), field(line, WEIGHT_PANEL), field(line, BIAS)
-    if weight_row <= PANEL_BYTES or rows < PACKED_ROWS or scratch == 0:
-        if bias != 0:
-            bias += first * size
+    in_panels = field(line, WIDTH) - field(line, STRIP) - first
+    if in_panels <= 0:
+        pass
+    elif weight_row <= PANEL_BYTES or rows < PACKED_ROWS or scratch == 0:
+        start = bias + first * size if bias != 0 else 0
         invoke(
             product,
             like,
             (
-                rows, n, field(line, INPUTS), x, x_row, size, 0,
+                rows, min(n, in_panels), field(line, INPUTS), x, x_row, size, 0,
                 field(line, WEIGHT) + first * size // PANEL_BYTES * weight_panel, weight_row, weight_panel,
-                bias, 0, linear, row, PANEL_BYTES, 0.0, floor,
+                start, 0, linear, row, PANEL_BYTES, 0.0, floor,
             ),
         )  # fmt: skip
     else:
         invoke(packed_product, like, (line, 0, first, n, x, x_row, rows, linear, row, floor, scratch))
+    if n > in_panels:
+        start = bias + (first + in_panels) * size if bias != 0 else 0
+        invoke(
+            strip_product,
+            like,
+            (
+                rows, field(line, STRIP), field(line, INPUTS), x, x_row, strip_at(line, WEIGHT, size),
+                field(line, STRIP_ROW), start, linear + in_panels * size, row, floor,
+            ),
+        )  # fmt: skip
     if inner != 0 and activation != IDENTITY and activation != RELU:
         times, together = 1, rows * row // size
         if n < field(line, WIDTH):

@@ -17,15 +17,18 @@ from fastff.simd.barrier import wait
 from fastff.simd.memory import field, get_int, size_of
 from fastff.training.backward import backward_layer
 from fastff.training.frame import BARRIER, BLOCK, BY_COLUMNS, LAYERS, THREADS
-from fastff.training.shares import chunk_inputs, panels_of, part
+from fastff.training.shares import chunk_inputs, own_panels, panels_of
 
 
 @inline
 def own_columns(line: int, thread: int, threads: int, size: int) -> tuple[int, int]:
     """First column and number of columns of a layer that are a thread's."""
     columns = PANEL_BYTES // size
-    first_panel, last_panel = part(panels_of(line, size), thread, threads)
-    return first_panel * columns, min(field(line, WIDTH), last_panel * columns) - first_panel * columns
+    first_panel, last_panel = own_panels(panels_of(line, size), thread, threads)
+    last = last_panel * columns
+    if thread == threads - 1:
+        last = field(line, WIDTH)
+    return first_panel * columns, last - first_panel * columns
 
 
 @unit("iiiiii")

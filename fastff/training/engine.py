@@ -367,8 +367,9 @@ class Engine:
         if team == 1 or not panels and not PACKED_ROWS <= rows <= chunk:
             return 0
         layers = 0
-        for inputs, width in zip(self.plan.sizes, self.plan.sizes[1:], strict=False):
-            count = panel_count(width, size)
+        strips = self._layout.strips
+        for inputs, width, strip in zip(self.plan.sizes, self.plan.sizes[1:], strips, strict=False):
+            count = panel_count(width - strip, size)
             uneven = count < MAX_VECTORS * team - 1 or -(-count // team) * team > UNEVEN * count
             small = rows > chunk or ROWS_SHARED * rows * (inputs + width) > inputs * width
             if uneven or small and (layers > 0 or not panels):

@@ -72,7 +72,7 @@ from fastff.training.frame import (
     Y,
 )
 from fastff.training.gather import gather
-from fastff.training.shares import chunk_inputs, owned, part
+from fastff.training.shares import chunk_inputs, owned, owns_strip, part, part_of_strip
 from fastff.training.weights import (
     FIRST_CHUNK,
     LAST_CHUNK,
@@ -80,7 +80,9 @@ from fastff.training.weights import (
     ONLY,
     pack_inputs,
     transpose_layer,
+    transpose_strip,
     update_layer,
+    update_strip,
 )
 
 CROSS_ENTROPY = CrossEntropy.code
@@ -230,8 +232,12 @@ def transpose_share(like: Any, frame: int, table: int, thread: int) -> int:
     for layer in range(1, get_int(frame + 8 * LAYERS)):
         line = table + layer * LINE
         if field(line, TRANSPOSED) != 0:
-            first, last, first_panel, last_panel = owned(line, 1 if layer < by_columns else 0, thread, threads, size)
+            own = 1 if layer < by_columns else 0
+            first, last, first_panel, last_panel = owned(line, own, thread, threads, size)
             invoke(transpose_layer, like, (line, first, last, first_panel, last_panel))
+            if owns_strip(line, own, thread, threads):
+                first, last = part_of_strip(line, own, thread, threads)
+                invoke(transpose_strip, like, (line, first, last))
     return 0
 
 
@@ -247,10 +253,10 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
         line = table + layer * LINE
         x, x_row = chunk_inputs(frame, table, at, layer)
         # whose tiles of the data, and whether the bias is this thread's, too
-        owner, mine = 0, 1
+        owner, mine, own = 0, 1, 1
         if layer >= by_columns:
-            owner, mine = thread, 1 if layer % threads == thread else 0
-        first, last, first_panel, last_panel = owned(line, 1 if layer < by_columns else 0, thread, threads, size)
+            owner, mine, own = thread, 1 if layer % threads == thread else 0, 0
+        first, last, first_panel, last_panel = owned(line, own, thread, threads, size)
         tiles = tiles_of(frame, table, owner, first, at, rows, size) if layer == 0 else 0
         invoke(
             update_layer,
@@ -259,6 +265,9 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
                 frame, line, clock, chunk, first, last, first_panel, last_panel, mine, x, x_row, rows, tiles, scratch,
             ),
         )  # fmt: skip
+        if owns_strip(line, own, thread, threads):
+            first, last = part_of_strip(line, own, thread, threads)
+            invoke(update_strip, like, (frame, line, clock, chunk, first, last, mine, x, x_row, rows, scratch))
     if get_int(frame + 8 * RULE) >= 0 and (chunk == ONLY or chunk == LAST_CHUNK):
         invoke(transpose_share, like, (frame, table, thread))
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastff.gemm.product import PANEL_BYTES
+from fastff.network.memory import padded_row
 from fastff.network.plan import Plan
 from fastff.training.workspace import Layout
 
@@ -44,11 +45,22 @@ def _pieces(numbers: np.ndarray, plan: Plan, layout: Layout) -> list[np.ndarray]
     pieces, place = [], 0
     for layer, (inputs, width) in enumerate(zip(plan.sizes, plan.sizes[1:], strict=False)):
         room = layout.weight_bytes[layer] // size
-        weight = numbers[place : place + room].reshape(*((-1, inputs, columns) if layout.panels else (inputs, width)))
+        weight, strip = numbers[place : place + room], layout.strips[layer]
         place += room
+        if layout.panels:
+            row = padded_row(inputs, size) // size
+            panels = weight[: room - strip * row].reshape(-1, inputs, columns)
+            rows = weight[room - strip * row :].reshape(strip, row)
+        else:
+            weight = weight.reshape(inputs, width)
         for j in range(0, width, columns):
             across = min(columns, width - j)
-            pieces.append(weight[j // columns, :, :across] if layout.panels else weight[:, j : j + across])
+            if not layout.panels:
+                pieces.append(weight[:, j : j + across])
+            elif j < width - strip:
+                pieces.append(panels[j // columns, :, :across])
+            else:
+                pieces.append(rows[:, :inputs].T)
         if plan.bias:
             pieces.append(numbers[place : place + width])
         place += layout.bias_bytes[layer] // size

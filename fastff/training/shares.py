@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastff._jit import inline
 from fastff.gemm.product import PANEL_BYTES
-from fastff.network.layers import GATHERED, HIDDEN, HIDDEN_ROW, INPUTS, LINE, WIDTH
+from fastff.network.layers import GATHERED, HIDDEN, HIDDEN_ROW, INPUTS, LINE, STRIP, WIDTH
 from fastff.simd.memory import field, get_int
 from fastff.training.frame import ORDER, X_BATCH_ROW, X_ROW, X
 
@@ -24,20 +24,40 @@ def part(total: int, thread: int, threads: int) -> tuple[int, int]:
 
 
 @inline
+def own_panels(panels: int, thread: int, threads: int) -> tuple[int, int]:
+    """First and last panel of a thread that owns columns; shares become smaller, as a strip is the last thread's."""
+    return panels - share(panels, threads - thread, threads), panels - share(panels, threads - thread - 1, threads)
+
+
+@inline
 def owned(line: int, by_columns: int, thread: int, threads: int, size: int) -> tuple[int, int, int, int]:
     """First and last row, and first and last panel, of a thread's part of a weight."""
     inputs, panels = field(line, INPUTS), panels_of(line, size)
     if by_columns != 0:
-        first, last = part(panels, thread, threads)
+        first, last = own_panels(panels, thread, threads)
         return 0, inputs, first, last
     first, last = part(inputs, thread, threads)
     return first, last, 0, panels
 
 
 @inline
+def owns_strip(line: int, by_columns: int, thread: int, threads: int) -> bool:
+    """Whether a weight has a strip, and a part of it is this thread's: of columns, the last ones."""
+    return field(line, STRIP) != 0 and (by_columns == 0 or thread == threads - 1)
+
+
+@inline
+def part_of_strip(line: int, by_columns: int, thread: int, threads: int) -> tuple[int, int]:
+    """First and last input of a thread's part of a weight's strip, if it owns any."""
+    if by_columns != 0:
+        return 0, field(line, INPUTS)
+    return part(field(line, INPUTS), thread, threads)
+
+
+@inline
 def panels_of(line: int, size: int) -> int:
     """Number of panels of a layer's weight."""
-    return (field(line, WIDTH) * size + PANEL_BYTES - 1) // PANEL_BYTES
+    return ((field(line, WIDTH) - field(line, STRIP)) * size + PANEL_BYTES - 1) // PANEL_BYTES
 
 
 @inline

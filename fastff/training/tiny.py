@@ -84,7 +84,9 @@ def flat_layout(plan: Plan) -> Layout:
     """Weights and state in the order of the flat vector, without room between them."""
     size = plan.dtype.itemsize
     weights = tuple(inputs * width * size for inputs, width in zip(plan.sizes, plan.sizes[1:]))
-    return Layout(False, weights, tuple(width * size if plan.bias else 0 for width in plan.sizes[1:]))
+    return Layout(
+        False, (0,) * len(weights), weights, tuple(width * size if plan.bias else 0 for width in plan.sizes[1:])
+    )
 
 
 class TinyRoom:

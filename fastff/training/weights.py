@@ -25,6 +25,8 @@ from fastff.network.layers import (
     HIDDEN_ROW,
     MOMENT,
     SQUARE,
+    STRIP,
+    STRIP_ROW,
     TRANSPOSED,
     TRANSPOSED_PANEL,
     WEIGHT,
@@ -33,8 +35,10 @@ from fastff.network.layers import (
     WEIGHT_ROW,
     WIDTH,
 )
+from fastff.network.rows import strip_at
 from fastff.ops.update import update
 from fastff.optim.codes import ADAM, PLAIN
+from fastff.simd.blocks import copy_rows
 from fastff.simd.memory import field, get_double, get_int, size_of
 from fastff.simd.tile import MAX_ROWS, MAX_VECTORS
 from fastff.training.frame import BETA1, BETA2, DECAY, EPSILON, FEW, GRADIENT_ONLY, LEARNING_RATE, ONE, RULE
@@ -190,7 +194,7 @@ def update_layer(
     tiles: int,
     scratch: int,
 ) -> int:
-    """Gradients and updates of a part of a layer's weight, and of its bias if told so.
+    """Gradients and updates of a part of a layer's panels, and of their bias if told so.
 
     Parameters
     ----------
@@ -207,7 +211,7 @@ def update_layer(
     """
     size = size_of(like)
     columns = PANEL_BYTES // size
-    n = min(field(line, WIDTH), last_panel * columns) - first_panel * columns
+    n = min(field(line, WIDTH) - field(line, STRIP), last_panel * columns) - first_panel * columns
     if n <= 0:
         return 0
     panels = last_panel - first_panel
@@ -336,12 +340,74 @@ def update_layer(
     return 0
 
 
+@unit("iiiiiiiiiii", rare=True)
+def update_strip(
+    like: Any,
+    frame: int,
+    line: int,
+    clock: int,
+    chunk: int,
+    first: int,
+    last: int,
+    with_bias: int,
+    x: int,
+    x_row: int,
+    k: int,
+    scratch: int,
+) -> int:
+    """Gradients and updates of inputs ``first`` to ``last`` of a layer's strip, and of its bias if told so.
+
+    Parameters are those of `update_layer`. The gradient is that of the transpose, ``delta.T @ x``.
+    """
+    size = size_of(like)
+    n, row = field(line, STRIP), field(line, STRIP_ROW)
+    skipped, at = (field(line, WIDTH) - n) * size, first * size
+    delta, delta_row = field(line, DELTA) + skipped, field(line, HIDDEN_ROW)
+    if with_bias and field(line, BIAS) != 0:
+        invoke(
+            gradient_rows,
+            like,
+            (
+                frame, clock, chunk, 1, n, k, get_int(frame + 8 * ONE), 0, 0, 0, delta, delta_row, PANEL_BYTES,
+                field(line, BIAS) + skipped, n * size, PANEL_BYTES, field(line, BIAS_GRADIENT) + skipped,
+                field(line, BIAS_MOMENT) + skipped, field(line, BIAS_SQUARE) + skipped, scratch,
+            ),
+        )  # fmt: skip
+    invoke(
+        gradient_rows,
+        like,
+        (
+            frame, clock, chunk, n, last - first, k, delta, size, delta_row, 0, x + at, x_row, PANEL_BYTES,
+            strip_at(line, WEIGHT, size) + at, row, PANEL_BYTES, strip_at(line, GRADIENT, size) + at,
+            strip_at(line, MOMENT, size) + at, strip_at(line, SQUARE, size) + at, scratch,
+        ),
+    )  # fmt: skip
+    return 0
+
+
+@unit("iii", rare=True)
+def transpose_strip(like: Any, line: int, first: int, last: int) -> int:
+    """Copy inputs ``first`` to ``last`` of a layer's strip into its TRANSPOSED, where they are the last terms."""
+    size = size_of(like)
+    columns = PANEL_BYTES // size
+    n = field(line, STRIP)
+    i = first
+    while i < last:
+        m = min(last, (i // columns + 1) * columns) - i
+        panel = field(line, TRANSPOSED) + i // columns * field(line, TRANSPOSED_PANEL) + i % columns * size
+        out = panel + (field(line, WIDTH) - n) * PANEL_BYTES
+        strip = strip_at(line, WEIGHT, size) + i * size
+        copy_rows(like, m, 1, n, strip, field(line, STRIP_ROW), PANEL_BYTES, out, PANEL_BYTES, PANEL_BYTES)
+        i += m
+    return 0
+
+
 @unit("iiiii")
 def transpose_layer(like: Any, line: int, first: int, last: int, first_panel: int, last_panel: int) -> int:
     """Write rows ``first`` to ``last`` of some panels of a layer's weight into its TRANSPOSED, panel by panel, too."""
     size = size_of(like)
     columns = PANEL_BYTES // size
-    n = min(field(line, WIDTH), last_panel * columns)
+    n = min(field(line, WIDTH) - field(line, STRIP), last_panel * columns)
     i = first
     while i < last:
         m = min(last, (i // columns + 1) * columns) - i

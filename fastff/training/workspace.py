@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fastff import _threads
 from fastff._cpu import L2_BYTES
-from fastff.gemm.pack import pack_panels, unpack_panels
+from fastff.gemm.pack import pack_panels, transpose_rows, unpack_panels
 from fastff.gemm.product import PANEL_BYTES, TILE_BYTES
+from fastff.gemm.strip import strip_columns, strip_product
 from fastff.network import layers as line_
 from fastff.network.layers import NEEDS_LINEAR, layer_table
 from fastff.network.memory import aligned, padded_row
@@ -20,6 +23,7 @@ from fastff.ops.activations import OUTPUTS
 from fastff.simd.barrier import BARRIER_BYTES
 from fastff.simd.tile import MAX_ROWS
 from fastff.training import frame as frame_
+from fastff.training.weights import transpose_strip, update_strip
 
 #: Rows of a chunk: batches of more than WHOLE_ROWS take several, and add their gradients up. All that a chunk touches
 #: is then near, which is worth more than passing the gradients once for each.
@@ -53,11 +57,14 @@ class Layout:
     ----------
     panels : bool
         Weights stand in panels, and their transposes beside them. Otherwise they stay where the user sees them.
+    strips : tuple of int
+        Columns of each layer whose weights stand as rows behind the panels, see `fastff.gemm.strip`.
     weight_bytes, bias_bytes : tuple of int
         Room of each layer's weight, and of its bias.
     """
 
     panels: bool
+    strips: tuple[int, ...]
     weight_bytes: tuple[int, ...]
     bias_bytes: tuple[int, ...]
 
@@ -75,10 +82,14 @@ class Layout:
         limit = LARGE_PANEL_LIMIT if rows >= least and max(rows, single_rows) <= PACKING_ROWS else PANEL_LIMIT
         panels = (rows >= least or single_rows >= DEAR_PANEL_ROWS) and n_bytes <= limit
         pairs = list(zip(plan.sizes, plan.sizes[1:], strict=False))
+        strips = [strip_columns(inputs, width, size) if panels else 0 for inputs, width in pairs]
         weights = [
-            inputs * (panel_count(width, size) * PANEL_BYTES if panels else width * size) for inputs, width in pairs
+            inputs * panel_count(width - strip, size) * PANEL_BYTES + strip * padded_row(inputs, size)
+            if panels
+            else inputs * width * size
+            for (inputs, width), strip in zip(pairs, strips, strict=True)
         ]
-        return cls(panels, tuple(weights), tuple(padded_row(width, size) for width in plan.sizes[1:]))
+        return cls(panels, tuple(strips), tuple(weights), tuple(padded_row(width, size) for width in plan.sizes[1:]))
 
     def place(self, table: np.ndarray, start: int, weight: int, bias: int) -> int:
         """Write addresses of a set of parameters from `start` on into two columns of a table; returns the end."""
@@ -127,16 +138,21 @@ class Workspace:
         self.padded = False
         self._tiles: np.ndarray | None = None
         self._copies: list[tuple[np.ndarray, np.ndarray]] = []
-        self._packing: list[tuple[Any, ...]] = []
-        self._unpacking: list[tuple[Any, ...]] = []
+        self._packing: list[Callable[[], int]] = []
+        self._unpacking: list[Callable[[], int]] = []
 
     def _describe_layers(self) -> None:
         size, plan = self.plan.dtype.itemsize, self.plan
-        for line, inputs, width, row in zip(self.table, plan.sizes, plan.sizes[1:], self._hidden_rows, strict=False):
+        if any(self.layout.strips):  # in Python, where Ctrl-C is heard
+            for each in (strip_product, update_strip, transpose_strip):
+                each[plan.dtype]
+        layers = zip(self.table, plan.sizes, plan.sizes[1:], self.layout.strips, self._hidden_rows, strict=False)
+        for line, inputs, width, strip, row in layers:
             line[line_.HIDDEN_ROW] = row
             line[line_.TRANSPOSED_PANEL] = width * PANEL_BYTES
             if self.layout.panels:
                 line[line_.WEIGHT_ROW], line[line_.WEIGHT_PANEL] = PANEL_BYTES, inputs * PANEL_BYTES
+                line[line_.STRIP], line[line_.STRIP_ROW] = strip, padded_row(inputs, size)
             else:
                 line[line_.WEIGHT_ROW], line[line_.WEIGHT_PANEL] = width * size, PANEL_BYTES
             # a packed block of rows and its gradient take a quarter of the second level, or half where panels of the
@@ -209,6 +225,7 @@ class Workspace:
                 panel_count(width, size) * chunk * PANEL_BYTES
                 + (int(line[line_.WEIGHT_BLOCK]) + MAX_ROWS) * (chunk * size + max(width * size, TILE_BYTES))
                 + 4 * PANEL_BYTES,
+                int(line[line_.STRIP] * line[line_.STRIP_ROW]),
                 panels_together(inputs) * inputs * PANEL_BYTES,
                 panels_together(width) * width * PANEL_BYTES,
             )
@@ -240,10 +257,9 @@ class Workspace:
         for line, weight in zip(self.table, plan.weights(parameters), strict=True):
             inputs, width = weight.shape
             if self.layout.panels:
-                here = (weight.ctypes.data, width * size)
-                there = (int(line[line_.WEIGHT]), int(line[line_.WEIGHT_PANEL]))
-                self._packing.append((0.0, inputs, width, *here, *there))
-                self._unpacking.append((0.0, inputs, width, *there, *here))
+                packing, unpacking = self._copies_of(line, line_.WEIGHT, weight)
+                self._packing += packing
+                self._unpacking += unpacking
             elif padded:
                 row = padded_row(width, size)
                 room = aligned(inputs * row)
@@ -256,6 +272,21 @@ class Workspace:
             line[line_.BIAS] = bias.ctypes.data
         self.copy_to_odd()
 
+    def _copies_of(self, line: np.ndarray, column: int, weight: np.ndarray) -> tuple[list[Any], list[Any]]:
+        """Calls that copy a row-major weight, or its gradient, to where a line's column says, and the way back."""
+        (inputs, width), size, dtype = weight.shape, weight.itemsize, self.plan.dtype
+        strip = int(line[line_.STRIP])
+        whole, here, there = width - strip, (weight.ctypes.data, width * size), int(line[column])
+        panels = there, int(line[line_.WEIGHT_PANEL])
+        packing = [partial(pack_panels[dtype], 0.0, inputs, whole, *here, *panels)]
+        unpacking = [partial(unpack_panels[dtype], 0.0, inputs, whole, *panels, *here)]
+        if strip > 0:
+            beside = here[0] + whole * size, here[1]
+            rows = there + panel_count(whole, size) * panels[1], int(line[line_.STRIP_ROW])
+            packing.append(partial(transpose_rows[dtype], 0.0, inputs, strip, *beside, *rows))
+            unpacking.append(partial(transpose_rows[dtype], 0.0, strip, inputs, *rows, *beside))
+        return packing, unpacking
+
     def copy_to_odd(self) -> None:
         """Bring the table for odd chunks up to date; its first layer keeps buffers of its own."""
         self.odd_table[...] = self.table
@@ -263,17 +294,15 @@ class Workspace:
 
     def pack(self) -> None:
         """Copy the weights to where compiled code wants them."""
-        copy = pack_panels[self.plan.dtype]
-        for arguments in self._packing:
-            copy(*arguments)
+        for copy in self._packing:
+            copy()
         for inside, outside in self._copies:
             inside[...] = outside
 
     def unpack(self) -> None:
         """Copy the weights back to where the user sees them."""
-        copy = unpack_panels[self.plan.dtype]
-        for arguments in self._unpacking:
-            copy(*arguments)
+        for copy in self._unpacking:
+            copy()
         for inside, outside in self._copies:
             outside[...] = inside
 
@@ -296,15 +325,13 @@ class Workspace:
 
     def copy_gradients(self, room: np.ndarray, gradient: np.ndarray) -> None:
         """Copy gradients from the buffers into a flat vector."""
-        plan, size, base = self.plan, self.plan.dtype.itemsize, int(room.ctypes.data)
+        plan, base = self.plan, int(room.ctypes.data)
         parts = list(zip(self.table[:, line_.BIAS_GRADIENT], plan.biases(gradient), strict=False))
         weights = list(zip(self.table, plan.weights(gradient), strict=True))
         if self.layout.panels:
             for line, array in weights:
-                inputs, width = array.shape
-                unpack_panels[plan.dtype](
-                    0.0, inputs, width, line[line_.GRADIENT], line[line_.WEIGHT_PANEL], array.ctypes.data, width * size
-                )
+                for copy in self._copies_of(line, line_.GRADIENT, array)[1]:
+                    copy()
         else:
             parts += [(line[line_.GRADIENT], array) for line, array in weights]
         for address, array in parts:
