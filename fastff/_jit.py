@@ -46,6 +46,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 _units: dict[str, Unit] = {}
 _watchers: list[Callable[[], None]] = []
+_prepared: dict[np.dtype, int] = {}  # how many units there were
 _lock = threading.RLock()
 _compiled = 0
 _stamp: str | None = None
@@ -355,9 +356,12 @@ def compilations() -> int:
 
 def prepare(dtype: np.dtype) -> None:
     """Compile or load all units of a dtype but the rare ones."""
+    if _prepared.get(dtype) == len(_units):
+        return
     for each in _units.values():
         if not each.rare:
             each[np.dtype(dtype)]
+    _prepared[dtype] = len(_units)
 
 
 def warm_up() -> Iterator[tuple[str, str, float]]:

@@ -51,15 +51,25 @@ class Again:
         Its frame stays as that step left it until the engine's next call.
     workspace : Workspace
         The engine's.
+    parameters : ndarray
+        What that step updated; others are left alone.
     x, y : ndarray
         That step's rows and targets; others must be like them.
     losses : ndarray of shape (1,)
         Where its loss was written.
     """
 
-    def __init__(self, engine: Engine, workspace: Workspace, x: np.ndarray, y: np.ndarray, losses: np.ndarray) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        workspace: Workspace,
+        parameters: np.ndarray,
+        x: np.ndarray,
+        y: np.ndarray,
+        losses: np.ndarray,
+    ) -> None:
         plan, loss = engine.plan, engine.loss_object
-        self._engine, self._parameters, self._state = engine, workspace.parameters, engine.state
+        self._engine, self._parameters, self._state = engine, parameters, engine.state
         self._workspace, self._frame, self._losses = workspace, workspace.frame, losses.data
         low, high = (-np.inf, np.inf) if isinstance(loss, SquaredError) else (0.0, np.inf)
         high = 1.0 if isinstance(loss, BinaryCrossEntropy) else high

@@ -171,18 +171,21 @@ class Engine:
         # the rows of the optimizer's state are not padded
         in_place = not self._layout.panels and self.optimizer.n_states == 0
         padded = steps >= PADDED_STEPS and rows <= FEW_ROWS and in_place and not tiny
-        workspace = self._ready(parameters, rows, padded)
-        workspace.frame[frame_.TINY] = self._place_tiny(parameters) if tiny else 0
         slim = self._slim and rows > FEW_ROWS
+        in_tables = not (tiny or slim)
+        if not in_tables:
+            self._release()
+        workspace = self._ready(parameters, rows, padded) if in_tables else self._room(rows)
+        workspace.frame[frame_.TINY] = self._place_tiny(parameters) if tiny else 0
         repeats = come_again(order, len(x), rows, steps)
         workspace.frame[frame_.SLIM] = self._place_slim(parameters, len(x), rows, repeats) if slim else 0
         online = online and not (tiny or self._layout.panels)
         workspace.frame[frame_.ONLINE] = self._place_online() if online else 0
-        room = workspace.place_gradients() if rows > workspace.chunk and not slim else None
+        room = workspace.place_gradients() if in_tables and rows > workspace.chunk else None
         done = self._call(self.optimizer.code, workspace, x, y, order, rows, first, steps, losses)
         del room
         self.t += done
-        self._is_ahead = True
+        self._is_ahead = in_tables
         if not self._holds:
             self._release()
         return done
@@ -192,8 +195,8 @@ class Engine:
         """Seconds that the next call should take at most: fewer where it is not known how many threads are best."""
         return self._team.patience
 
-    def keep(self, x: np.ndarray, y: np.ndarray, losses: np.ndarray) -> None:
-        """Keep the call that has just made one step on all of these rows, if it is a small one."""
+    def keep(self, parameters: np.ndarray, x: np.ndarray, y: np.ndarray, losses: np.ndarray) -> None:
+        """Keep the call that has just made one step of these parameters on all of these rows, if it is a small one."""
         workspace = self._workspace
         if (
             PEEKS
@@ -203,7 +206,7 @@ class Engine:
             and x.size + y.size <= SMALL
             and self._operations(len(x)) <= STEP_OPERATIONS
         ):
-            self.again = Again(self, workspace, x, y, losses)
+            self.again = Again(self, workspace, parameters, x, y, losses)
 
     @contextmanager
     def holding(self) -> Iterator[None]:
@@ -239,13 +242,18 @@ class Engine:
         workspace.copy_gradients(room, gradient)
         return float(losses[0])
 
-    def _ready(self, parameters: np.ndarray, rows: int, padded: bool = False) -> Workspace:
-        """The workspace, large enough, with its weights those of `parameters`."""
+    def _room(self, rows: int) -> Workspace:
+        """The workspace, large enough."""
         self.again = None
         workspace = self._workspace
         if workspace is None or rows > workspace.rows or workspace.threads < _threads.get_num_threads():
             self._release()
             workspace = self._workspace = self._make_workspace(max(rows, self.rows))
+        return workspace
+
+    def _ready(self, parameters: np.ndarray, rows: int, padded: bool = False) -> Workspace:
+        """The workspace, with its weights those of `parameters`."""
+        workspace = self._room(rows)
         if workspace.parameters is not parameters or workspace.padded != padded:
             self._release()
             workspace.bind(parameters, padded)

@@ -102,7 +102,9 @@ class Trainer:
         self.shuffle = bool(shuffle)
         self.epochs = 0
         self.history = History()
-        self._rng = generator(random_state)
+        # a generator takes as long to make as the steps of a small fit, which may never ask for its numbers
+        self._seed = random_state
+        self._generator = None if type(random_state) is int and random_state >= 0 else generator(random_state)
         self._engine: Engine | None = None
         self._step_loss = np.empty(1)
 
@@ -110,6 +112,13 @@ class Trainer:
     def steps(self) -> int:
         """Updates so far."""
         return 0 if self._engine is None else self._engine.t
+
+    @property
+    def _rng(self) -> np.random.Generator:
+        """The random stream, which begins where it is first asked for."""
+        if self._generator is None:
+            self._generator = generator(self._seed)
+        return self._generator
 
     def step(self, X: object, y: object) -> float:
         """Make one update on these rows and return the loss it started from.
@@ -143,7 +152,7 @@ class Trainer:
             message = explain(losses.item(), 0, step, x, targets, self.loss, self.optimizer)
             raise DivergedError(f"{message}. The update was not made.", self.epochs + 1, step)
         if x is X and isinstance(y, np.ndarray) and address_of(targets) == address_of(y):
-            engine.keep(x, y, losses)
+            engine.keep(network.parameters, x, y, losses)
         return losses.item()
 
     def fit(

@@ -105,7 +105,11 @@ def panel_count(width: int, size: int) -> int:
 
 
 class Workspace:
-    """Buffers, layer tables and frame for steps of at most `rows` rows."""
+    """Buffers, layer tables and frame for steps of at most `rows` rows.
+
+    The frame is there at once. Tables and buffers are made when parameters are bound: tiny and slim networks have their
+    own, and a short fit feels what it takes to make these.
+    """
 
     def __init__(self, plan: Plan, layout: Layout, rows: int) -> None:
         self.plan, self.layout, self.rows = plan, layout, rows
@@ -131,8 +135,7 @@ class Workspace:
         if layout.panels and rows > WHOLE_ROWS:
             usual = max(CHUNK_ROWS, min(usual, int(CHUNK_OPERATIONS / (6 * plan.n_parameters))))
         self.chunk = min(rows, usual, max(256, CHUNK_BYTES // per_row))
-        self._describe_layers()
-        self._allocate()
+        self.buffer = np.empty(0, np.uint8)
         self._describe_frame()
         self.parameters: np.ndarray | None = None
         self.padded = False
@@ -251,6 +254,9 @@ class Workspace:
         row a third of its time.
         """
         plan, size = self.plan, self.plan.dtype.itemsize
+        if self.buffer.size == 0:
+            self._describe_layers()
+            self._allocate()
         self.parameters, self.padded = parameters, padded
         self._copies = []
         self._packing, self._unpacking = [], []

@@ -456,6 +456,21 @@ def test_any_split_into_calls_gives_the_same_bits(case, dtype, engine_room):
 
 
 @pytest.mark.portable
+def test_an_engine_goes_from_one_way_of_making_steps_to_another():
+    """Rows one by one on padded copies, a few in lanes, many in tables: as by engines of their own."""
+    plan, start = network((3, 8, 4), "tanh", "identity")
+    x, y = data(plan, 100, SquaredError())
+    shared, alone = start.copy(), start.copy()
+    engine = Engine(plan, SquaredError(), SGD(0.1), 64)
+    for rows, steps in ((1, 20), (5, 3), (1, 20), (64, 2), (100, 2), (5, 3), (1, 1), (64, 1)):
+        for parameters, each in ((shared, engine), (alone, Engine(plan, SquaredError(), SGD(0.1), 64))):
+            assert each.run(parameters, x, y, None, rows, 0, steps, np.zeros(steps)) == steps
+        np.testing.assert_array_equal(shared, alone)
+        if rows == 64:
+            assert engine.loss(shared, x, y) == Engine(plan, SquaredError(), SGD(), 64).loss(shared, x, y)
+
+
+@pytest.mark.portable
 @pytest.mark.parametrize("optimizer", ["momentum", "adam"])
 def test_looking_at_the_loss_does_not_change_a_training(optimizer):
     """Losses and gradients of other rows between two calls, more of them than a step has."""
