@@ -191,6 +191,11 @@ class Engine:
         return done
 
     @property
+    def n_bytes(self) -> int:
+        """Bytes of its workspace."""
+        return 0 if self._workspace is None else self._workspace.buffer.nbytes
+
+    @property
     def patience(self) -> float:
         """Seconds that the next call should take at most: fewer where it is not known how many threads are best."""
         return self._team.patience
