@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastff._cpu import ROW
+from fastff._cpu import L2_BYTES, ROW
 from fastff._jit import unit
 from fastff.simd.memory import number, size_of
 from fastff.simd.tile import MAX_ROWS, MAX_VECTORS, ROW_VECTORS, row_tile, tile
@@ -19,6 +19,8 @@ VECTOR_BYTES = ROW.vector_bytes
 PANEL_BYTES = VECTOR_BYTES
 #: Bytes of a row of the widest tile.
 TILE_BYTES = PANEL_BYTES * MAX_VECTORS
+#: Bytes of a panel of which two do not stay in the second level of the cache, and how far ahead they are then asked for
+FAR_BYTES, FORESIGHT = L2_BYTES // 2, 2048
 
 
 @unit("iiiiiiiiiiiiiiidd")
@@ -96,20 +98,27 @@ def product(
             )
             panel += ROW_VECTORS
         return 0
-    # While panels are used, each of their tiles asks for a part of the next two, whose first tile would wait for
-    # memory. What is behind the last may be another thread's, whose updates would then wait to own it again.
-    ahead_step = max(1, TILE_BYTES // tiles) if b_panel > PANEL_BYTES else 0
     for j in range(0, n, lanes * MAX_VECTORS):
         columns = min(lanes * MAX_VECTORS, n - j)
         vectors = 1 if columns <= lanes else 2
         from_start = start + j * size if start != 0 else 0
         from_a, from_c, from_b = a, c + panel * c_panel, b + panel * b_panel
-        ahead, left = from_b + MAX_VECTORS * b_panel, n - j - columns
-        if left == 0:
-            ahead, left = b, n
-        if ahead_step > 1 and left <= lanes:
-            ahead_step //= 2
+        # While panels are used, each of their tiles asks for a part of the next two, whose first tile would wait for
+        # memory. What is behind the last may be another thread's, whose updates would then wait to own it again.
+        ahead, ahead_step, ahead_tile, wanted = b, 0, 0, 0
+        if b_panel > PANEL_BYTES:
+            left = n
+            if j + columns < n:
+                ahead, left = from_b + MAX_VECTORS * b_panel, n - j - columns
+            wanted = PANEL_BYTES if left <= lanes else TILE_BYTES
+            ahead_step = max(1, wanted // tiles)
+            ahead_tile = k * ahead_step
+            if lanes < n == columns and b_panel > FAR_BYTES:
+                # the only two come from far away in each tile, and the processor foresees the lines of one of them
+                ahead, ahead_step, ahead_tile, wanted = b + b_panel + FORESIGHT, b_step, 0, tiles
         for t in range(tiles):
+            if t == wanted:
+                ahead_step = ahead_tile = 0
             rows = height + 1 if t < taller else height
             tile(
                 rows,
@@ -132,7 +141,7 @@ def product(
                 scale,
                 lowest,
             )
-            ahead += k * ahead_step
+            ahead += ahead_tile
             from_a += a_tile if a_tile != 0 else rows * a_row
             from_c += rows * c_row
             if start != 0:

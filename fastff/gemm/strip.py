@@ -9,8 +9,7 @@ from typing import Any
 
 from fastff._cpu import lanes
 from fastff._jit import unit
-from fastff.gemm.product import VECTOR_BYTES
-from fastff.simd.dots import DOT_ROWS, dot_block
+from fastff.simd.dots import DOT_ROWS, dot_block, dot_columns
 from fastff.simd.memory import number, size_of
 
 #: Numbers of a row of a weight from which a strip is worth the sums across its lanes.
@@ -44,7 +43,7 @@ def strip_product(
     not depend on the others.
     """
     size = size_of(like)
-    columns = min(4, VECTOR_BYTES // size // 2)
+    columns = dot_columns(size)
     for i in range(0, m, DOT_ROWS):
         for j in range(0, n, columns):
             from_start = start + j * size if start != 0 else 0

@@ -2,8 +2,8 @@
 
 Every architecture is data to the same machine code. Addresses are those of buffers that the table's owner keeps alive;
 strides are in bytes. Weights stand either as the user sees them, row-major (`WEIGHT_PANEL` is then one panel's width of
-columns), or panel by panel (`WEIGHT_ROW` is then PANEL_BYTES), with a strip behind
-them for columns that do not fill half of one.
+columns), or panel by panel (`WEIGHT_ROW` is then PANEL_BYTES), and behind the panels, as rows, the strip: a few columns
+beyond them (`fastff.gemm.strip`).
 """
 
 from __future__ import annotations

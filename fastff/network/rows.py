@@ -136,7 +136,7 @@ def forward_layer(
     in_panels = field(line, WIDTH) - field(line, STRIP) - first
     if in_panels <= 0:
         pass
-    elif weight_row <= PANEL_BYTES or rows < PACKED_ROWS or scratch == 0:
+    elif weight_row <= TILE_BYTES or rows < PACKED_ROWS or scratch == 0:
         start = bias + first * size if bias != 0 else 0
         invoke(
             product,

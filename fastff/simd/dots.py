@@ -15,8 +15,8 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from fastff._cpu import ROW, lanes
-from fastff._jit import intrinsic
+from fastff._cpu import ROW
+from fastff._jit import inline, intrinsic
 from fastff.simd.along import sums_across
 from fastff.simd.blocks import close_loop, open_loop
 from fastff.simd.lanes import I32, I64, Vectors
@@ -26,9 +26,13 @@ from fastff.simd.memory import view
 DOT_ROWS = 4 if ROW.tile_rows > 8 else 2
 
 
+_VECTOR_BYTES = ROW.vector_bytes
+
+
+@inline
 def dot_columns(itemsize: int) -> int:
     """Columns of a block of dot products."""
-    return min(4, lanes(itemsize) // 2)
+    return min(4, _VECTOR_BYTES // itemsize // 2)
 
 
 @np.errstate(all="ignore")

@@ -11,22 +11,22 @@ from typing import Any
 
 from fastff._jit import inline, invoke, unit
 from fastff.gemm.product import PANEL_BYTES
-from fastff.network.layers import LINE, WIDTH
+from fastff.network.layers import LINE, STRIP, WIDTH
 from fastff.network.rows import forward_layer
 from fastff.simd.barrier import wait
 from fastff.simd.memory import field, get_int, size_of
 from fastff.training.backward import backward_layer
 from fastff.training.frame import BARRIER, BLOCK, BY_COLUMNS, LAYERS, THREADS
-from fastff.training.shares import chunk_inputs, own_panels, panels_of
+from fastff.training.shares import chunk_inputs, own_panels, owns_strip, panels_of
 
 
 @inline
 def own_columns(line: int, thread: int, threads: int, size: int) -> tuple[int, int]:
-    """First column and number of columns of a layer that are a thread's."""
+    """First column and number of columns of a layer that are a thread's; a strip is behind the last thread's panels."""
     columns = PANEL_BYTES // size
     first_panel, last_panel = own_panels(panels_of(line, size), thread, threads)
-    last = last_panel * columns
-    if thread == threads - 1:
+    last = min(field(line, WIDTH) - field(line, STRIP), last_panel * columns)
+    if owns_strip(line, 1, thread, threads):
         last = field(line, WIDTH)
     return first_panel * columns, last - first_panel * columns
 

@@ -193,7 +193,7 @@ class Engine:
     @property
     def n_bytes(self) -> int:
         """Bytes of its workspace."""
-        return 0 if self._workspace is None else self._workspace.buffer.nbytes
+        return 0 if self._workspace is None else self._workspace.n_bytes
 
     @property
     def patience(self) -> float:

@@ -103,7 +103,7 @@ class Trainer:
         self.epochs = 0
         self.history = History()
         # a generator takes as long to make as the steps of a small fit, which may never ask for its numbers
-        self._seed = random_state
+        self._seed: object = random_state
         self._generator = None if type(random_state) is int and random_state >= 0 else generator(random_state)
         self._engine: Engine | None = None
         self._step_loss = np.empty(1)
@@ -117,7 +117,7 @@ class Trainer:
     def _rng(self) -> np.random.Generator:
         """The random stream, which begins where it is first asked for."""
         if self._generator is None:
-            self._generator = generator(self._seed)
+            self._generator, self._seed = generator(self._seed), None
         return self._generator
 
     def step(self, X: object, y: object) -> float:

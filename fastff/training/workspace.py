@@ -136,6 +136,7 @@ class Workspace:
             usual = max(CHUNK_ROWS, min(usual, int(CHUNK_OPERATIONS / (6 * plan.n_parameters))))
         self.chunk = min(rows, usual, max(256, CHUNK_BYTES // per_row))
         self.buffer = np.empty(0, np.uint8)
+        self._is_furnished = False
         self._describe_frame()
         self.parameters: np.ndarray | None = None
         self.padded = False
@@ -144,9 +145,14 @@ class Workspace:
         self._packing: list[Callable[[], int]] = []
         self._unpacking: list[Callable[[], int]] = []
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the buffers that grow with the rows of a step."""
+        return int(self.buffer.nbytes + self._row_losses.nbytes)
+
     def _describe_layers(self) -> None:
         size, plan = self.plan.dtype.itemsize, self.plan
-        if any(self.layout.strips):  # in Python, where Ctrl-C is heard
+        if any(self.layout.strips):
             for each in (strip_product, update_strip, transpose_strip):
                 each[plan.dtype]
         layers = zip(self.table, plan.sizes, plan.sizes[1:], self.layout.strips, self._hidden_rows, strict=False)
@@ -254,10 +260,12 @@ class Workspace:
         row a third of its time.
         """
         plan, size = self.plan, self.plan.dtype.itemsize
-        if self.buffer.size == 0:
+        self.parameters = None  # until all is as it should be: Ctrl-C may break this off
+        if not self._is_furnished:
+            self.table[...] = layer_table(plan.sizes, plan.activations)
             self._describe_layers()
             self._allocate()
-        self.parameters, self.padded = parameters, padded
+            self._is_furnished = True
         self._copies = []
         self._packing, self._unpacking = [], []
         for line, weight in zip(self.table, plan.weights(parameters), strict=True):
@@ -277,6 +285,7 @@ class Workspace:
         for line, bias in zip(self.table, plan.biases(parameters), strict=False):
             line[line_.BIAS] = bias.ctypes.data
         self.copy_to_odd()
+        self.parameters, self.padded = parameters, padded
 
     def _copies_of(self, line: np.ndarray, column: int, weight: np.ndarray) -> tuple[list[Any], list[Any]]:
         """Calls that copy a row-major weight, or its gradient, to where a line's column says, and the way back."""

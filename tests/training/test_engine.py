@@ -456,6 +456,27 @@ def test_any_split_into_calls_gives_the_same_bits(case, dtype, engine_room):
 
 
 @pytest.mark.portable
+@pytest.mark.parametrize("where", ["_describe_layers", "_clear_padding", "_copies_of", "copy_to_odd"])
+def test_making_tables_may_be_broken_off(where, monkeypatch):
+    """Ctrl-C between any two lines of Python: the next step makes anew what is not complete."""
+    plan, start = network((70, 100, 3), "silu", "identity")
+    x, y = data(plan, 40, SquaredError())
+    engine, wanted, parameters = Engine(plan, SquaredError(), SGD(0.1), 40), start.copy(), start.copy()
+    Engine(plan, SquaredError(), SGD(0.1), 40).run(wanted, x, y, None, 40, 0, 3, np.zeros(3))
+
+    def pressed(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workspace_module.Workspace, where, pressed)
+        with pytest.raises(KeyboardInterrupt):
+            engine.run(parameters, x, y, None, 40, 0, 3, np.zeros(3))
+    np.testing.assert_array_equal(parameters, start)
+    assert engine.run(parameters, x, y, None, 40, 0, 3, np.zeros(3)) == 3
+    np.testing.assert_array_equal(parameters, wanted)
+
+
+@pytest.mark.portable
 def test_an_engine_goes_from_one_way_of_making_steps_to_another():
     """Rows one by one on padded copies, a few in lanes, many in tables: as by engines of their own."""
     plan, start = network((3, 8, 4), "tanh", "identity")
