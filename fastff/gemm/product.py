@@ -19,7 +19,7 @@ VECTOR_BYTES = ROW.vector_bytes
 PANEL_BYTES = VECTOR_BYTES
 #: Bytes of a row of the widest tile.
 TILE_BYTES = PANEL_BYTES * MAX_VECTORS
-#: Bytes of a panel of which two do not stay in the second level of the cache, and how far ahead they are then asked for
+#: Bytes of a panel of which two do not stay in the second level of the cache; how far ahead they are then asked for.
 FAR_BYTES, FORESIGHT = L2_BYTES // 2, 2048
 
 
@@ -104,21 +104,20 @@ def product(
         from_start = start + j * size if start != 0 else 0
         from_a, from_c, from_b = a, c + panel * c_panel, b + panel * b_panel
         # While panels are used, each of their tiles asks for a part of the next two, whose first tile would wait for
-        # memory. What is behind the last may be another thread's, whose updates would then wait to own it again.
-        ahead, ahead_step, ahead_tile, wanted = b, 0, 0, 0
+        # memory, unless there are so many that this does not show. What is behind the last may be another thread's,
+        # whose updates would then wait to own it again.
+        ahead, ahead_step, ahead_tile = b, 0, 0
         if b_panel > PANEL_BYTES:
             left = n
             if j + columns < n:
                 ahead, left = from_b + MAX_VECTORS * b_panel, n - j - columns
             wanted = PANEL_BYTES if left <= lanes else TILE_BYTES
-            ahead_step = max(1, wanted // tiles)
+            ahead_step = wanted // tiles
             ahead_tile = k * ahead_step
             if lanes < n == columns and b_panel > FAR_BYTES:
                 # the only two come from far away in each tile, and the processor foresees the lines of one of them
-                ahead, ahead_step, ahead_tile, wanted = b + b_panel + FORESIGHT, b_step, 0, tiles
+                ahead, ahead_step, ahead_tile = b + b_panel + FORESIGHT, b_step, 0
         for t in range(tiles):
-            if t == wanted:
-                ahead_step = ahead_tile = 0
             rows = height + 1 if t < taller else height
             tile(
                 rows,

@@ -123,7 +123,7 @@ def forward_layer(
     at, rows : int
         Rows ``at`` to ``at + rows`` of HIDDEN and LINEAR are *written*, of the last layer only LINEAR.
     first, n : int
-        The columns, `first` being that of a panel or of the strip; the strip belongs to them whole or not at all.
+        The columns, `first` being that of a panel; a strip belongs to them whole or not at all.
     scratch : int
         Room for `panels_together` panels, or 0 where there is none: large row-major weights are then not packed.
         *Written.*
@@ -134,9 +134,7 @@ def forward_layer(
     floor = 0.0 if inner != 0 and activation == RELU else -np.inf
     weight_row, weight_panel, bias = field(line, WEIGHT_ROW), field(line, WEIGHT_PANEL), field(line, BIAS)
     in_panels = field(line, WIDTH) - field(line, STRIP) - first
-    if in_panels <= 0:
-        pass
-    elif weight_row <= TILE_BYTES or rows < PACKED_ROWS or scratch == 0:
+    if weight_row <= TILE_BYTES or rows < PACKED_ROWS or scratch == 0:
         start = bias + first * size if bias != 0 else 0
         invoke(
             product,

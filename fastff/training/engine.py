@@ -173,9 +173,11 @@ class Engine:
         padded = steps >= PADDED_STEPS and rows <= FEW_ROWS and in_place and not tiny
         slim = self._slim and rows > FEW_ROWS
         in_tables = not (tiny or slim)
-        if not in_tables:
+        if in_tables:
+            workspace = self._ready(parameters, rows, padded)
+        else:
             self._release()
-        workspace = self._ready(parameters, rows, padded) if in_tables else self._room(rows)
+            workspace = self._room(rows)
         workspace.frame[frame_.TINY] = self._place_tiny(parameters) if tiny else 0
         repeats = come_again(order, len(x), rows, steps)
         workspace.frame[frame_.SLIM] = self._place_slim(parameters, len(x), rows, repeats) if slim else 0

@@ -72,7 +72,7 @@ from fastff.training.frame import (
     Y,
 )
 from fastff.training.gather import gather
-from fastff.training.shares import chunk_inputs, owned, owns_strip, part, part_of_strip
+from fastff.training.shares import chunk_inputs, owned, owns_strip, part
 from fastff.training.weights import (
     FIRST_CHUNK,
     LAST_CHUNK,
@@ -236,7 +236,6 @@ def transpose_share(like: Any, frame: int, table: int, thread: int) -> int:
             first, last, first_panel, last_panel = owned(line, own, thread, threads, size)
             invoke(transpose_layer, like, (line, first, last, first_panel, last_panel))
             if owns_strip(line, own, thread, threads):
-                first, last = part_of_strip(line, own, thread, threads)
                 invoke(transpose_strip, like, (line, first, last))
     return 0
 
@@ -266,7 +265,6 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
             ),
         )  # fmt: skip
         if owns_strip(line, own, thread, threads):
-            first, last = part_of_strip(line, own, thread, threads)
             invoke(update_strip, like, (frame, line, clock, chunk, first, last, mine, x, x_row, rows, scratch))
     if get_int(frame + 8 * RULE) >= 0 and (chunk == ONLY or chunk == LAST_CHUNK):
         invoke(transpose_share, like, (frame, table, thread))

@@ -47,20 +47,15 @@ def _pieces(numbers: np.ndarray, plan: Plan, layout: Layout) -> list[np.ndarray]
         room = layout.weight_bytes[layer] // size
         weight, strip = numbers[place : place + room], layout.strips[layer]
         place += room
+        edges = range(0, width, columns)
         if layout.panels:
             row = padded_row(inputs, size) // size
             panels = weight[: room - strip * row].reshape(-1, inputs, columns)
-            rows = weight[room - strip * row :].reshape(strip, row)
+            pieces += [panel[:, : width - strip - j] for j, panel in zip(edges, panels, strict=False)]
+            if strip > 0:
+                pieces.append(weight[room - strip * row :].reshape(strip, row)[:, :inputs].T)
         else:
-            weight = weight.reshape(inputs, width)
-        for j in range(0, width, columns):
-            across = min(columns, width - j)
-            if not layout.panels:
-                pieces.append(weight[:, j : j + across])
-            elif j < width - strip:
-                pieces.append(panels[j // columns, :, :across])
-            else:
-                pieces.append(rows[:, :inputs].T)
+            pieces += [weight.reshape(inputs, width)[:, j : j + columns] for j in edges]
         if plan.bias:
             pieces.append(numbers[place : place + width])
         place += layout.bias_bytes[layer] // size

@@ -42,16 +42,8 @@ def owned(line: int, by_columns: int, thread: int, threads: int, size: int) -> t
 
 @inline
 def owns_strip(line: int, by_columns: int, thread: int, threads: int) -> bool:
-    """Whether a weight has a strip, and a part of it is this thread's: of columns, the last ones."""
+    """Whether a weight has a strip, and a thread's rows of it (`owned`) are its own: of columns, the last thread's."""
     return field(line, STRIP) != 0 and (by_columns == 0 or thread == threads - 1)
-
-
-@inline
-def part_of_strip(line: int, by_columns: int, thread: int, threads: int) -> tuple[int, int]:
-    """First and last input of a thread's part of a weight's strip, if it owns any."""
-    if by_columns != 0:
-        return 0, field(line, INPUTS)
-    return part(field(line, INPUTS), thread, threads)
 
 
 @inline

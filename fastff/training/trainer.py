@@ -103,8 +103,7 @@ class Trainer:
         self.epochs = 0
         self.history = History()
         # a generator takes as long to make as the steps of a small fit, which may never ask for its numbers
-        self._seed: object = random_state
-        self._generator = None if type(random_state) is int and random_state >= 0 else generator(random_state)
+        self._stream = random_state if type(random_state) is int and random_state >= 0 else generator(random_state)
         self._engine: Engine | None = None
         self._step_loss = np.empty(1)
 
@@ -116,9 +115,9 @@ class Trainer:
     @property
     def _rng(self) -> np.random.Generator:
         """The random stream, which begins where it is first asked for."""
-        if self._generator is None:
-            self._generator, self._seed = generator(self._seed), None
-        return self._generator
+        if isinstance(self._stream, int):
+            self._stream = generator(self._stream)
+        return self._stream
 
     def step(self, X: object, y: object) -> float:
         """Make one update on these rows and return the loss it started from.

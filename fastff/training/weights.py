@@ -163,6 +163,24 @@ def gradient_rows(
     return 0
 
 
+@inline
+def update_bias(
+    like: Any, frame: int, line: int, clock: int, chunk: int, skipped: int, n: int, k: int, scratch: int
+) -> None:
+    """Gradients and updates of n numbers of a layer's bias, if it has one, behind so many bytes of others."""
+    if field(line, BIAS) != 0:
+        invoke(
+            gradient_rows,
+            like,
+            (
+                frame, clock, chunk, 1, n, k, get_int(frame + 8 * ONE), 0, 0, 0,
+                field(line, DELTA) + skipped, field(line, HIDDEN_ROW), PANEL_BYTES,
+                field(line, BIAS) + skipped, n * size_of(like), PANEL_BYTES, field(line, BIAS_GRADIENT) + skipped,
+                field(line, BIAS_MOMENT) + skipped, field(line, BIAS_SQUARE) + skipped, scratch,
+            ),
+        )  # fmt: skip
+
+
 @unit("iiiiiii")
 def pack_inputs(like: Any, line: int, first: int, last: int, x: int, x_row: int, k: int, tiles: int) -> int:
     """Pack k rows of a layer's inputs ``first`` to ``last`` as `update_layer` wants its `tiles`."""
@@ -218,33 +236,8 @@ def update_layer(
     weight_row, weight_panel = field(line, WEIGHT_ROW), field(line, WEIGHT_PANEL)
     across, skipped = first_panel * PANEL_BYTES, first_panel * weight_panel
     delta, delta_row = field(line, DELTA) + across, field(line, HIDDEN_ROW)
-    if with_bias and field(line, BIAS) != 0:
-        invoke(
-            gradient_rows,
-            like,
-            (
-                frame,
-                clock,
-                chunk,
-                1,
-                n,
-                k,
-                get_int(frame + 8 * ONE),
-                0,
-                0,
-                0,
-                delta,
-                delta_row,
-                PANEL_BYTES,
-                field(line, BIAS) + across,
-                n * size,
-                PANEL_BYTES,
-                field(line, BIAS_GRADIENT) + across,
-                field(line, BIAS_MOMENT) + across,
-                field(line, BIAS_SQUARE) + across,
-                scratch,
-            ),
-        )
+    if with_bias:
+        update_bias(like, frame, line, clock, chunk, across, n, k, scratch)
     if k == 1:  # an outer product, which rounds otherwise: whether data are kept in tiles must not show
         tiles = 0
     b, b_step, b_panel = delta, delta_row, PANEL_BYTES
@@ -363,16 +356,8 @@ def update_strip(
     n, row = field(line, STRIP), field(line, STRIP_ROW)
     skipped, at = (field(line, WIDTH) - n) * size, first * size
     delta, delta_row = field(line, DELTA) + skipped, field(line, HIDDEN_ROW)
-    if with_bias and field(line, BIAS) != 0:
-        invoke(
-            gradient_rows,
-            like,
-            (
-                frame, clock, chunk, 1, n, k, get_int(frame + 8 * ONE), 0, 0, 0, delta, delta_row, PANEL_BYTES,
-                field(line, BIAS) + skipped, n * size, PANEL_BYTES, field(line, BIAS_GRADIENT) + skipped,
-                field(line, BIAS_MOMENT) + skipped, field(line, BIAS_SQUARE) + skipped, scratch,
-            ),
-        )  # fmt: skip
+    if with_bias:
+        update_bias(like, frame, line, clock, chunk, skipped, n, k, scratch)
     invoke(
         gradient_rows,
         like,
@@ -385,6 +370,13 @@ def update_strip(
     return 0
 
 
+@inline
+def transposed_at(line: int, i: int, size: int) -> int:
+    """Where the numbers of input i stand in a layer's TRANSPOSED, which has panels of inputs."""
+    columns = PANEL_BYTES // size
+    return field(line, TRANSPOSED) + i // columns * field(line, TRANSPOSED_PANEL) + i % columns * size
+
+
 @unit("iii", rare=True)
 def transpose_strip(like: Any, line: int, first: int, last: int) -> int:
     """Copy inputs ``first`` to ``last`` of a layer's strip into its TRANSPOSED, where they are the last terms."""
@@ -394,8 +386,7 @@ def transpose_strip(like: Any, line: int, first: int, last: int) -> int:
     i = first
     while i < last:
         m = min(last, (i // columns + 1) * columns) - i
-        panel = field(line, TRANSPOSED) + i // columns * field(line, TRANSPOSED_PANEL) + i % columns * size
-        out = panel + (field(line, WIDTH) - n) * PANEL_BYTES
+        out = transposed_at(line, i, size) + (field(line, WIDTH) - n) * PANEL_BYTES
         strip = strip_at(line, WEIGHT, size) + i * size
         copy_rows(like, m, 1, n, strip, field(line, STRIP_ROW), PANEL_BYTES, out, PANEL_BYTES, PANEL_BYTES)
         i += m
@@ -411,7 +402,7 @@ def transpose_layer(like: Any, line: int, first: int, last: int, first_panel: in
     i = first
     while i < last:
         m = min(last, (i // columns + 1) * columns) - i
-        out = field(line, TRANSPOSED) + i // columns * field(line, TRANSPOSED_PANEL) + i % columns * size
+        out = transposed_at(line, i, size)
         w = field(line, WEIGHT) + i * field(line, WEIGHT_ROW) + first_panel * field(line, WEIGHT_PANEL)
         for j in range(first_panel * columns, n, columns):
             invoke(

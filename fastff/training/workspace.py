@@ -271,9 +271,8 @@ class Workspace:
         for line, weight in zip(self.table, plan.weights(parameters), strict=True):
             inputs, width = weight.shape
             if self.layout.panels:
-                packing, unpacking = self._copies_of(line, line_.WEIGHT, weight)
-                self._packing += packing
-                self._unpacking += unpacking
+                self._packing += self._copies_of(line, line_.WEIGHT, weight, back=False)
+                self._unpacking += self._copies_of(line, line_.WEIGHT, weight, back=True)
             elif padded:
                 row = padded_row(width, size)
                 room = aligned(inputs * row)
@@ -287,20 +286,22 @@ class Workspace:
         self.copy_to_odd()
         self.parameters, self.padded = parameters, padded
 
-    def _copies_of(self, line: np.ndarray, column: int, weight: np.ndarray) -> tuple[list[Any], list[Any]]:
-        """Calls that copy a row-major weight, or its gradient, to where a line's column says, and the way back."""
+    def _copies_of(self, line: np.ndarray, column: int, weight: np.ndarray, back: bool) -> list[Callable[[], int]]:
+        """Calls that copy a row-major weight, or its gradient, to where a line's column says, or back."""
         (inputs, width), size, dtype = weight.shape, weight.itemsize, self.plan.dtype
         strip = int(line[line_.STRIP])
-        whole, here, there = width - strip, (weight.ctypes.data, width * size), int(line[column])
-        panels = there, int(line[line_.WEIGHT_PANEL])
-        packing = [partial(pack_panels[dtype], 0.0, inputs, whole, *here, *panels)]
-        unpacking = [partial(unpack_panels[dtype], 0.0, inputs, whole, *panels, *here)]
-        if strip > 0:
-            beside = here[0] + whole * size, here[1]
-            rows = there + panel_count(whole, size) * panels[1], int(line[line_.STRIP_ROW])
-            packing.append(partial(transpose_rows[dtype], 0.0, inputs, strip, *beside, *rows))
-            unpacking.append(partial(transpose_rows[dtype], 0.0, strip, inputs, *rows, *beside))
-        return packing, unpacking
+        whole, here = width - strip, (weight.ctypes.data, width * size)
+        panels = int(line[column]), int(line[line_.WEIGHT_PANEL])
+        beside = here[0] + whole * size, here[1]
+        rows = panels[0] + panel_count(whole, size) * panels[1], int(line[line_.STRIP_ROW])
+        transpose = transpose_rows[dtype]
+        if back:
+            calls: list[Callable[[], int]] = [partial(unpack_panels[dtype], 0.0, inputs, whole, *panels, *here)]
+            strips = partial(transpose, 0.0, strip, inputs, *rows, *beside)
+        else:
+            calls = [partial(pack_panels[dtype], 0.0, inputs, whole, *here, *panels)]
+            strips = partial(transpose, 0.0, inputs, strip, *beside, *rows)
+        return [*calls, strips] if strip > 0 else calls
 
     def copy_to_odd(self) -> None:
         """Bring the table for odd chunks up to date; its first layer keeps buffers of its own."""
@@ -345,7 +346,7 @@ class Workspace:
         weights = list(zip(self.table, plan.weights(gradient), strict=True))
         if self.layout.panels:
             for line, array in weights:
-                for copy in self._copies_of(line, line_.GRADIENT, array)[1]:
+                for copy in self._copies_of(line, line_.GRADIENT, array, back=True):
                     copy()
         else:
             parts += [(line[line_.GRADIENT], array) for line, array in weights]

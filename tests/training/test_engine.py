@@ -464,7 +464,7 @@ def test_making_tables_may_be_broken_off(where, monkeypatch):
     engine, wanted, parameters = Engine(plan, SquaredError(), SGD(0.1), 40), start.copy(), start.copy()
     Engine(plan, SquaredError(), SGD(0.1), 40).run(wanted, x, y, None, 40, 0, 3, np.zeros(3))
 
-    def pressed(*arguments):
+    def pressed(*arguments, **named):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
