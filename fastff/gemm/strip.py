@@ -13,13 +13,13 @@ from fastff.simd.dots import DOT_ROWS, dot_block, dot_columns
 from fastff.simd.memory import number, size_of
 
 #: Numbers of a row of a weight from which a strip is worth the sums across its lanes.
-LEAST_TERMS = 64
+LEAST_TERMS = 16
 
 
 def strip_columns(inputs: int, width: int, itemsize: int) -> int:
     """How many of a weight's columns are to be its strip: those beyond whole vectors, if they fill at most a half."""
     rest = width % lanes(itemsize)
-    return rest if width > lanes(itemsize) and 2 * rest <= lanes(itemsize) and inputs >= LEAST_TERMS else 0
+    return rest if 2 * rest <= lanes(itemsize) and inputs >= LEAST_TERMS else 0
 
 
 @unit("iiiiiiiiiid", rare=True)

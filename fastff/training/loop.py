@@ -78,6 +78,7 @@ from fastff.training.weights import (
     LAST_CHUNK,
     MIDDLE_CHUNK,
     ONLY,
+    corrections,
     pack_inputs,
     transpose_layer,
     transpose_strip,
@@ -248,6 +249,7 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
     layers = get_int(frame + 8 * LAYERS)
     scratch = get_int(frame + 8 * SCRATCH) + thread * get_int(frame + 8 * SCRATCH_BYTES)
     by_columns = get_int(frame + 8 * BY_COLUMNS)
+    correction1, correction2 = corrections(frame, clock)
     for layer in range(layers):
         line = table + layer * LINE
         x, x_row = chunk_inputs(frame, table, at, layer)
@@ -261,11 +263,16 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
             update_layer,
             like,
             (
-                frame, line, clock, chunk, first, last, first_panel, last_panel, mine, x, x_row, rows, tiles, scratch,
+                frame, line, correction1, correction2, chunk, first, last, first_panel, last_panel, mine,
+                x, x_row, rows, tiles, scratch,
             ),
         )  # fmt: skip
         if owns_strip(line, own, thread, threads):
-            invoke(update_strip, like, (frame, line, clock, chunk, first, last, mine, x, x_row, rows, scratch))
+            invoke(
+                update_strip,
+                like,
+                (frame, line, correction1, correction2, chunk, first, last, mine, x, x_row, rows, scratch),
+            )
     if get_int(frame + 8 * RULE) >= 0 and (chunk == ONLY or chunk == LAST_CHUNK):
         invoke(transpose_share, like, (frame, table, thread))
     return 0

@@ -76,7 +76,7 @@ from fastff.training.slim import (
     WEIGHT,
     WIDTH,
 )
-from fastff.training.weights import apply_rule
+from fastff.training.weights import apply_rule, corrections
 
 CROSS_ENTROPY = CrossEntropy.code
 
@@ -384,10 +384,12 @@ def run_slim(like: Any, frame: int, thread: int) -> int:
             if np.isfinite(loss):
                 if mine > 0:
                     add_parts(like, mine, slices, part_bytes, parts + at, gradient + at)
+                    correction1, correction2 = corrections(frame, clock + done)
                     apply_rule(
                         like,
                         frame,
-                        clock + done,
+                        correction1,
+                        correction2,
                         1,
                         0,
                         mine,

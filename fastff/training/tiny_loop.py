@@ -53,7 +53,7 @@ from fastff.training.tiny import (
     TARGETS_AT,
     WEIGHTS,
 )
-from fastff.training.weights import apply_rule
+from fastff.training.weights import apply_rule, corrections
 
 CROSS_ENTROPY = CrossEntropy.code
 
@@ -61,7 +61,8 @@ CROSS_ENTROPY = CrossEntropy.code
 @unit("iiiiiii", rare=True)
 def update_tiny(like: Any, frame: int, clock: int, n: int, w: int, g: int, m: int, v: int) -> int:
     """Update by the frame's rule: for rules that are not plain descent."""
-    apply_rule(like, frame, clock, 1, 0, n, w, g, 0, m, v)
+    correction1, correction2 = corrections(frame, clock)
+    apply_rule(like, frame, correction1, correction2, 1, 0, n, w, g, 0, m, v)
     return 0
 
 

@@ -57,16 +57,32 @@ LAST_CHUNK = 3
 
 
 @inline
+def corrections(frame: int, clock: int) -> tuple[float, float]:
+    """What makes Adam's moments unbiased at the next update after so many; other rules do not look at it."""
+    if get_int(frame + 8 * RULE) != ADAM:
+        return 1.0, 1.0
+    time = float(clock + 1)
+    return 1.0 - get_double(frame + 8 * BETA1) ** time, 1.0 - get_double(frame + 8 * BETA2) ** time
+
+
+@inline
 def apply_rule(
-    like: Any, frame: int, clock: int, times: int, step: int, n: int, w: int, g: int, g_step: int, m: int, v: int
+    like: Any,
+    frame: int,
+    correction1: float,
+    correction2: float,
+    times: int,
+    step: int,
+    n: int,
+    w: int,
+    g: int,
+    g_step: int,
+    m: int,
+    v: int,
 ) -> None:
     """Update n adjacent parameters by the frame's rule, some times, `step` bytes apart; gradients `g_step`."""
     rule = get_int(frame + 8 * RULE)
     beta1, beta2 = get_double(frame + 8 * BETA1), get_double(frame + 8 * BETA2)
-    correction1, correction2 = 1.0, 1.0
-    if rule == ADAM:
-        time = float(clock + 1)
-        correction1, correction2 = 1.0 - beta1**time, 1.0 - beta2**time
     for i in range(times):
         offset = i * step
         invoke(
@@ -90,11 +106,12 @@ def apply_rule(
         )
 
 
-@unit("iiiiiiiiiiiiiiiiiiii")
+@unit("iddiiiiiiiiiiiiiiiiii")
 def gradient_rows(
     like: Any,
     frame: int,
-    clock: int,
+    correction1: float,
+    correction2: float,
     chunk: int,
     m: int,
     n: int,
@@ -152,20 +169,31 @@ def gradient_rows(
             (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, w_panel, 1.0, -np.inf),
         )
         if chunk == LAST_CHUNK and rule != GRADIENT_ONLY:
-            apply_rule(like, frame, clock, times, step, together, w, gradient, step, moment, square)
+            apply_rule(like, frame, correction1, correction2, times, step, together, w, gradient, step, moment, square)
     else:
         invoke(
             product,
             like,
             (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, scratch, w_row, scratch_panel, 0.0, -np.inf),
         )
-        apply_rule(like, frame, clock, times, step, together, w, scratch, scratch_step, moment, square)
+        apply_rule(
+            like, frame, correction1, correction2, times, step, together, w, scratch, scratch_step, moment, square
+        )
     return 0
 
 
 @inline
 def update_bias(
-    like: Any, frame: int, line: int, clock: int, chunk: int, skipped: int, n: int, k: int, scratch: int
+    like: Any,
+    frame: int,
+    line: int,
+    correction1: float,
+    correction2: float,
+    chunk: int,
+    skipped: int,
+    n: int,
+    k: int,
+    scratch: int,
 ) -> None:
     """Gradients and updates of n numbers of a layer's bias, if it has one, behind so many bytes of others."""
     if field(line, BIAS) != 0:
@@ -173,7 +201,7 @@ def update_bias(
             gradient_rows,
             like,
             (
-                frame, clock, chunk, 1, n, k, get_int(frame + 8 * ONE), 0, 0, 0,
+                frame, correction1, correction2, chunk, 1, n, k, get_int(frame + 8 * ONE), 0, 0, 0,
                 field(line, DELTA) + skipped, field(line, HIDDEN_ROW), PANEL_BYTES,
                 field(line, BIAS) + skipped, n * size_of(like), PANEL_BYTES, field(line, BIAS_GRADIENT) + skipped,
                 field(line, BIAS_MOMENT) + skipped, field(line, BIAS_SQUARE) + skipped, scratch,
@@ -194,12 +222,13 @@ def pack_inputs(like: Any, line: int, first: int, last: int, x: int, x_row: int,
     return 0
 
 
-@unit("iiiiiiiiiiiiii")
+@unit("iiddiiiiiiiiiii")
 def update_layer(
     like: Any,
     frame: int,
     line: int,
-    clock: int,
+    correction1: float,
+    correction2: float,
     chunk: int,
     first: int,
     last: int,
@@ -216,8 +245,10 @@ def update_layer(
 
     Parameters
     ----------
-    clock, chunk : int
-        Updates made before this step; what becomes of the gradient.
+    correction1, correction2 : float
+        Adam's, see `corrections`.
+    chunk : int
+        What becomes of the gradient.
     first, last, first_panel, last_panel : int
         The part: rows, and panels of columns.
     x, x_row, k : int
@@ -237,7 +268,7 @@ def update_layer(
     across, skipped = first_panel * PANEL_BYTES, first_panel * weight_panel
     delta, delta_row = field(line, DELTA) + across, field(line, HIDDEN_ROW)
     if with_bias:
-        update_bias(like, frame, line, clock, chunk, across, n, k, scratch)
+        update_bias(like, frame, line, correction1, correction2, chunk, across, n, k, scratch)
     if k == 1:  # an outer product, which rounds otherwise: whether data are kept in tiles must not show
         tiles = 0
     b, b_step, b_panel = delta, delta_row, PANEL_BYTES
@@ -279,7 +310,8 @@ def update_layer(
                 like,
                 (
                     frame,
-                    clock,
+                    correction1,
+                    correction2,
                     chunk,
                     m,
                     n,
@@ -308,7 +340,8 @@ def update_layer(
                     like,
                     (
                         frame,
-                        clock,
+                        correction1,
+                        correction2,
                         chunk,
                         m,
                         min(MAX_VECTORS * columns, n - panel * columns),
@@ -333,12 +366,13 @@ def update_layer(
     return 0
 
 
-@unit("iiiiiiiiiii", rare=True)
+@unit("iiddiiiiiiii", rare=True)
 def update_strip(
     like: Any,
     frame: int,
     line: int,
-    clock: int,
+    correction1: float,
+    correction2: float,
     chunk: int,
     first: int,
     last: int,
@@ -357,12 +391,13 @@ def update_strip(
     skipped, at = (field(line, WIDTH) - n) * size, first * size
     delta, delta_row = field(line, DELTA) + skipped, field(line, HIDDEN_ROW)
     if with_bias:
-        update_bias(like, frame, line, clock, chunk, skipped, n, k, scratch)
+        update_bias(like, frame, line, correction1, correction2, chunk, skipped, n, k, scratch)
     invoke(
         gradient_rows,
         like,
         (
-            frame, clock, chunk, n, last - first, k, delta, size, delta_row, 0, x + at, x_row, PANEL_BYTES,
+            frame, correction1, correction2, chunk, n, last - first, k,
+            delta, size, delta_row, 0, x + at, x_row, PANEL_BYTES,
             strip_at(line, WEIGHT, size) + at, row, PANEL_BYTES, strip_at(line, GRADIENT, size) + at,
             strip_at(line, MOMENT, size) + at, strip_at(line, SQUARE, size) + at, scratch,
         ),
