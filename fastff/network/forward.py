@@ -98,7 +98,7 @@ def _packed(plan: Plan, parameters: np.ndarray) -> list[np.ndarray]:
         count = -(-width * size // PANEL_BYTES)
         panels.append(aligned(count * inputs * PANEL_BYTES))
         pack_panels[plan.dtype](
-            0, inputs, width, weight.ctypes.data, width * size, panels[-1].ctypes.data, inputs * PANEL_BYTES
+            0, inputs, width, address_of(weight), width * size, address_of(panels[-1]), inputs * PANEL_BYTES
         )
     return panels
 
@@ -116,23 +116,23 @@ class _Part:
         self._block = max(1, min(rows, L2_BYTES // 2 // (sum(strides) + plan.sizes[0] * size)))
         self._table = table = layer_table(plan.sizes, plan.activations)
         self._buffer = aligned(2 * self._block * sum(strides))
-        place = int(self._buffer.ctypes.data)
+        place = address_of(self._buffer)
         weights, biases = plan.weights(parameters), plan.biases(parameters)
         for layer, line in enumerate(table):
             inputs, width = plan.sizes[layer], plan.sizes[layer + 1]
             if packed is None:
                 line[WEIGHT], line[WEIGHT_ROW], line[WEIGHT_PANEL] = (
-                    weights[layer].ctypes.data,
+                    address_of(weights[layer]),
                     width * size,
                     PANEL_BYTES,
                 )
             else:
                 line[WEIGHT], line[WEIGHT_ROW], line[WEIGHT_PANEL] = (
-                    packed[layer].ctypes.data,
+                    address_of(packed[layer]),
                     PANEL_BYTES,
                     inputs * PANEL_BYTES,
                 )
-            line[BIAS] = biases[layer].ctypes.data if plan.bias else 0
+            line[BIAS] = address_of(biases[layer]) if plan.bias else 0
             line[HIDDEN], line[LINEAR], line[HIDDEN_ROW] = place, place, strides[layer]
             place += self._block * strides[layer]
             if OUTPUTS[plan.activations[layer]] in NEEDS_LINEAR:
@@ -141,7 +141,7 @@ class _Part:
         self._x_row, self._out_row = plan.n_inputs * size, plan.n_outputs * size
         table[-1, HIDDEN_ROW] = self._out_row
         self._run = predict_rows[plan.dtype]
-        self._address, self._layers = int(table.ctypes.data), len(table)
+        self._address, self._layers = address_of(table), len(table)
         self._shape: tuple[int, ...] = ()
         self._dtype = plan.dtype
 

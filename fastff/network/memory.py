@@ -18,7 +18,7 @@ def aligned(n_bytes: int) -> np.ndarray:
     What stands beside the numbers in padded rows is computed with as they are, and never read.
     """
     memory = np.empty(n_bytes + 2 * ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
+    start = -address_of(memory) % ALIGNMENT
     return memory[start : start + n_bytes + ALIGNMENT]
 
 

@@ -25,7 +25,7 @@ import math
 from typing import Any
 
 from fastff.simd.coefficients import DOUBLE, SINGLE, Coefficients
-from fastff.simd.vocabulary import Vocabulary, polynomial
+from fastff.simd.vocabulary import Vocabulary, polynomial, polynomial_by_halves
 
 LEAKY_SLOPE = 0.01
 
@@ -42,7 +42,8 @@ def _reduced(o: Vocabulary, x: Any, low: Any = None) -> tuple[Any, Any, Any]:
     r = o.fma(k, -c.ln2_low, o.fma(k, -c.ln2_high, x))
     if low is not None:
         r = r + low
-    return o.fma(r * r, polynomial(o, r, c.exp), r), k, t
+    square = r * r
+    return o.fma(square, polynomial_by_halves(o, r, square, c.exp), r), k, t
 
 
 def exp(o: Vocabulary, x: Any) -> Any:

@@ -66,6 +66,12 @@ def ldexp_by_products(o: Vocabulary, x: Any, k: Any) -> Any:
     return x * o.power(k + (shift + o.anchor)) * rest
 
 
+def polynomial_by_halves(o: Vocabulary, x: Any, square: Any, coefficients: Sequence[float]) -> Any:
+    """The same polynomial as two of the square, side by side: half the time to wait, where nothing else is to do."""
+    even, odd = (polynomial(o, square, coefficients[i::2]) for i in range(2))
+    return o.fma(x, odd, even)
+
+
 class Vocabulary(Protocol):
     """What a formula may say."""
 

@@ -279,7 +279,7 @@ class Engine:
         frame[frame_.LOSS], frame[frame_.MEAN] = loss.code, int(loss.reduction == "mean")
         numbers[frame_.SCALE] = loss.scale
         numbers[frame_.LEARNING_RATE], numbers[frame_.DECAY] = optimizer.learning_rate, optimizer.weight_decay
-        if optimizer.learning_rate <= float(np.finfo(self.plan.dtype).smallest_subnormal) / 2:
+        if self.plan.dtype.type(optimizer.learning_rate) == 0:
             # The dtype rounds it to 0, and to a product a factor of 0 means to write: with a decay, of which nothing
             # comes at this rate, the rule is a pass of its own.
             numbers[frame_.DECAY] = max(1.0, optimizer.weight_decay)
@@ -318,7 +318,7 @@ class Engine:
         return room.address
 
     def _bind_state(self, workspace: Workspace) -> None:
-        place = self.state.ctypes.data
+        place = address_of(self.state)
         columns = ((line_.MOMENT, line_.BIAS_MOMENT), (line_.SQUARE, line_.BIAS_SQUARE))
         for weight, bias in columns[: self.optimizer.n_states]:
             place = self._layout.place(workspace.table, place, weight, bias)

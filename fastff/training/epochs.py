@@ -139,7 +139,7 @@ class Epochs:
 
     def _complete(self, losses: np.ndarray) -> None:
         """Count epochs, ``losses (epochs, steps_per_epoch)``, as done."""
-        self._means.append(losses.mean(axis=1))
+        self._means.append(losses.mean(axis=1) if losses.shape[1] > 1 else losses[:, 0])
         self.done += len(losses)
         self._inside = False
 

@@ -32,7 +32,7 @@ from fastff.network.layers import (
     WEIGHT_ROW,
     WIDTH,
 )
-from fastff.network.memory import aligned
+from fastff.network.memory import address_of, aligned
 from fastff.network.plan import Plan
 from fastff.ops.activate import activate, derivative
 from fastff.ops.activations import IDENTITY, RELU
@@ -85,8 +85,8 @@ class OnlineRoom:
         list_bytes = -(-(inputs + SPARE) * ENTRY // 64) * 64
         self._buffer = aligned((layers + 1) * list_bytes + (inputs + widest) * size + 4 * 64)
         self._record = np.zeros(COUNTS + layers, np.int64)
-        self.address = int(self._record.ctypes.data)
-        place = int(self._buffer.ctypes.data)
+        self.address = address_of(self._record)
+        place = address_of(self._buffer)
         rows = layers * list_bytes
         self._buffer[rows : rows + inputs * ENTRY].view(np.int32)[:] = np.arange(inputs)
         sums = place + rows + list_bytes

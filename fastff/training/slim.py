@@ -19,7 +19,7 @@ from fastff import _threads
 from fastff._cpu import lanes
 from fastff.gemm.product import VECTOR_BYTES
 from fastff.network.layers import NEEDS_LINEAR
-from fastff.network.memory import aligned
+from fastff.network.memory import address_of, aligned
 from fastff.network.plan import Plan
 from fastff.ops.activations import IDENTITY, OUTPUTS
 from fastff.ops.losses import SquaredError
@@ -119,13 +119,13 @@ class SlimRoom:
         self._kept: np.ndarray | None = None
         self._record = record = np.concatenate([np.zeros(HEAD, np.int64), lines.ravel()])
         record[LAYERS], record[COUNT], record[COST] = len(codes), plan.n_parameters, cost
-        record[SLICES], record[SLICE_BYTES] = self._slices.ctypes.data, whole * size
+        record[SLICES], record[SLICE_BYTES] = address_of(self._slices), whole * size
         record[GRADIENT] = record[SLICES] + MOST_SLICES * whole * size
-        record[SLICE_LOSSES] = self._slice_losses.ctypes.data
-        record[SCRATCH], record[SCRATCH_BYTES], record[SUMS_BYTES] = self._scratch.ctypes.data, scratch, sums
+        record[SLICE_LOSSES] = address_of(self._slice_losses)
+        record[SCRATCH], record[SCRATCH_BYTES], record[SUMS_BYTES] = address_of(self._scratch), scratch, sums
         record[INPUTS], record[OUTPUTS_] = sizes[0], sizes[-1]
-        record[ONES] = self._ones.ctypes.data if plan.bias else 0
-        self.address = record.ctypes.data
+        record[ONES] = address_of(self._ones) if plan.bias else 0
+        self.address = address_of(record)
 
     def bind(self, parameters: int, state: int) -> None:
         """Point the record to a flat vector of parameters and to an optimizer's state."""
@@ -140,4 +140,4 @@ class SlimRoom:
         kept = kept and n_bytes <= KEPT_BYTES
         if kept and (self._kept is None or len(self._kept) < n_bytes):
             self._kept = aligned(n_bytes)
-        self._record[KEPT] = self._kept.ctypes.data if kept and self._kept is not None else 0
+        self._record[KEPT] = address_of(self._kept) if kept and self._kept is not None else 0

@@ -20,7 +20,7 @@ import numpy as np
 from fastff._cpu import lanes
 from fastff.gemm.product import VECTOR_BYTES
 from fastff.network.layers import NEEDS_LINEAR
-from fastff.network.memory import aligned
+from fastff.network.memory import address_of, aligned
 from fastff.network.plan import Plan
 from fastff.ops.activations import IDENTITY, OUTPUTS, SIGMOID, SOFTMAX
 from fastff.ops.cost_rows import SIGMOID_COST, SOFTMAX_COST
@@ -120,13 +120,13 @@ class TinyRoom:
         self._numbers = aligned(2 * whole * size)
         self._numbers[...] = 0
         self._record = record = np.concatenate([np.zeros(HEAD, np.int64), program.ravel()])
-        record[STACKS], record[BLOCK], record[COUNT] = self._stacks.ctypes.data, block, plan.n_parameters
-        record[WEIGHTS], record[PAIRS] = self._numbers.ctypes.data, self._pairs.ctypes.data
+        record[STACKS], record[BLOCK], record[COUNT] = address_of(self._stacks), block, plan.n_parameters
+        record[WEIGHTS], record[PAIRS] = address_of(self._numbers), address_of(self._pairs)
         record[GRADIENT] = record[WEIGHTS] + whole * size
         record[INPUTS], record[INPUTS_AT] = plan.n_inputs, self._layers[0] * VECTOR_BYTES
         record[TARGETS], record[TARGETS_AT] = plan.n_outputs, self._targets * VECTOR_BYTES
         record[PROGRAM_BYTES] = program.nbytes
-        self.address = record.ctypes.data
+        self.address = address_of(record)
 
     def bind(self, parameters: int, state: int) -> None:
         """Point the record to a flat vector of parameters and to an optimizer's state."""

@@ -16,7 +16,7 @@ from fastff.gemm.product import PANEL_BYTES, TILE_BYTES
 from fastff.gemm.strip import strip_columns, strip_product
 from fastff.network import layers as line_
 from fastff.network.layers import NEEDS_LINEAR, layer_table
-from fastff.network.memory import aligned, padded_row
+from fastff.network.memory import address_of, aligned, padded_row
 from fastff.network.plan import Plan
 from fastff.network.rows import PACKED_ROWS, panels_together
 from fastff.ops.activations import OUTPUTS
@@ -115,13 +115,12 @@ class Workspace:
         self.plan, self.layout, self.rows = plan, layout, rows
         size = plan.dtype.itemsize
         self.threads = _threads.get_num_threads()
-        self.table = layer_table(plan.sizes, plan.activations)
-        self.odd_table = self.table.copy()
+        self.table = self.odd_table = np.empty((0, line_.FIELDS), np.int64)
         self.record = np.zeros(frame_.FIELDS, np.int64)
         # single entries of a memoryview cost a third of an array's
         self.frame: Any = self.record.data
         self.numbers: Any = self.record.view(np.float64).data
-        self.address = self.record.ctypes.data
+        self.address = address_of(self.record)
         self.barrier = aligned(BARRIER_BYTES)
         self._one = np.ones(1, plan.dtype)
         self._row_losses = np.zeros(rows)
@@ -152,6 +151,7 @@ class Workspace:
 
     def _describe_layers(self) -> None:
         size, plan = self.plan.dtype.itemsize, self.plan
+        self.table = layer_table(plan.sizes, plan.activations)
         if any(self.layout.strips):
             for each in (strip_product, update_strip, transpose_strip):
                 each[plan.dtype]
@@ -170,7 +170,8 @@ class Workspace:
             most = L2_BYTES // (per_row * MAX_ROWS)
             tiles = max(1, min(-(-inputs // MAX_ROWS), max(most // 4, min(most // 2, _TILES))))
             line[line_.WEIGHT_BLOCK] = tiles * MAX_ROWS
-        self.odd_table[...] = self.table
+        self.odd_table = self.table.copy()
+        self.frame[frame_.TABLE], self.frame[frame_.ODD_TABLE] = address_of(self.table), address_of(self.odd_table)
 
     def _allocate(self) -> None:
         """Cut one buffer into activations, deltas, panels, gathered rows and the threads' scratch."""
@@ -200,14 +201,14 @@ class Workspace:
         pieces.append((self.frame, frame_.SCRATCH, scratch * self.threads))
         # pieces begin at lines of their own, not at the same place of a page
         self.buffer = aligned(sum(-(-n_bytes // 128) * 128 + 128 for _, _, n_bytes in pieces))
-        place = int(self.buffer.ctypes.data)
+        place = address_of(self.buffer)
         for target, column, n_bytes in pieces:
             target[column] = place
             place += -(-n_bytes // 128) * 128 + 128
         if self.layout.panels and any(width * size % PANEL_BYTES for width in plan.sizes[1:]):
             # gradients of the last panel are summed up here, and what stands beside them goes into the optimizer's
             # state, which is to be the same bytes in every run
-            self.buffer[self.frame[frame_.SCRATCH] - int(self.buffer.ctypes.data) :] = 0
+            self.buffer[self.frame[frame_.SCRATCH] - address_of(self.buffer) :] = 0
         self._clear_padding()
         for line in (*self.table, first):
             if line[line_.LINEAR] == 0:
@@ -219,7 +220,7 @@ class Workspace:
 
         Denormal numbers that happened to be there made a step of 3-4-1 take ten times as long.
         """
-        start = int(self.buffer.ctypes.data)
+        start = address_of(self.buffer)
         for line in (*self.table, self.odd_table[0]):
             row, numbers = int(line[line_.HIDDEN_ROW]), int(line[line_.WIDTH]) * self.plan.dtype.itemsize
             for column in (line_.HIDDEN, line_.DELTA, line_.LINEAR):
@@ -243,10 +244,9 @@ class Workspace:
 
     def _describe_frame(self) -> None:
         plan, frame, size = self.plan, self.frame, self.plan.dtype.itemsize
-        frame[frame_.TABLE], frame[frame_.ODD_TABLE] = self.table.ctypes.data, self.odd_table.ctypes.data
-        frame[frame_.LAYERS] = len(self.table)
-        frame[frame_.BARRIER], frame[frame_.ONE] = self.barrier.ctypes.data, self._one.ctypes.data
-        frame[frame_.CHUNK], frame[frame_.ROW_LOSSES] = self.chunk, self._row_losses.ctypes.data
+        frame[frame_.LAYERS] = len(self._hidden_rows)
+        frame[frame_.BARRIER], frame[frame_.ONE] = address_of(self.barrier), address_of(self._one)
+        frame[frame_.CHUNK], frame[frame_.ROW_LOSSES] = self.chunk, address_of(self._row_losses)
         frame[frame_.X_ROW], frame[frame_.X_BATCH_ROW] = plan.sizes[0] * size, self._x_row
         # a product's operand and result stay in the second level while its weights pass by; row-major ones are packed
         # as they are used, and so for many rows at once
@@ -262,7 +262,6 @@ class Workspace:
         plan, size = self.plan, self.plan.dtype.itemsize
         self.parameters = None  # until all is as it should be: Ctrl-C may break this off
         if not self._is_furnished:
-            self.table[...] = layer_table(plan.sizes, plan.activations)
             self._describe_layers()
             self._allocate()
             self._is_furnished = True
@@ -278,11 +277,11 @@ class Workspace:
                 room = aligned(inputs * row)
                 copy = room[: inputs * row].view(plan.dtype).reshape(inputs, -1)[:, :width]
                 self._copies.append((copy, weight))
-                line[line_.WEIGHT], line[line_.WEIGHT_ROW] = copy.ctypes.data, row
+                line[line_.WEIGHT], line[line_.WEIGHT_ROW] = address_of(copy), row
             else:
-                line[line_.WEIGHT], line[line_.WEIGHT_ROW] = weight.ctypes.data, width * size
+                line[line_.WEIGHT], line[line_.WEIGHT_ROW] = address_of(weight), width * size
         for line, bias in zip(self.table, plan.biases(parameters), strict=False):
-            line[line_.BIAS] = bias.ctypes.data
+            line[line_.BIAS] = address_of(bias)
         self.copy_to_odd()
         self.parameters, self.padded = parameters, padded
 
@@ -290,7 +289,7 @@ class Workspace:
         """Calls that copy a row-major weight, or its gradient, to where a line's column says, or back."""
         (inputs, width), size, dtype = weight.shape, weight.itemsize, self.plan.dtype
         strip = int(line[line_.STRIP])
-        whole, here = width - strip, (weight.ctypes.data, width * size)
+        whole, here = width - strip, (address_of(weight), width * size)
         panels = int(line[column]), int(line[line_.WEIGHT_PANEL])
         beside = here[0] + whole * size, here[1]
         rows = panels[0] + panel_count(whole, size) * panels[1], int(line[line_.STRIP_ROW])
@@ -327,7 +326,7 @@ class Workspace:
         room = aligned(self.layout.n_bytes)
         if self.layout.panels:
             room[...] = 0  # as scratch is
-        self.layout.place(self.table, room.ctypes.data, line_.GRADIENT, line_.BIAS_GRADIENT)
+        self.layout.place(self.table, address_of(room), line_.GRADIENT, line_.BIAS_GRADIENT)
         self.copy_to_odd()
         return room
 
@@ -337,11 +336,11 @@ class Workspace:
         n_bytes = height * rows * self.plan.dtype.itemsize
         if self._tiles is None or self._tiles.nbytes < n_bytes:
             self._tiles = aligned(n_bytes)
-        return int(self._tiles.ctypes.data)
+        return address_of(self._tiles)
 
     def copy_gradients(self, room: np.ndarray, gradient: np.ndarray) -> None:
         """Copy gradients from the buffers into a flat vector."""
-        plan, base = self.plan, int(room.ctypes.data)
+        plan, base = self.plan, address_of(room)
         parts = list(zip(self.table[:, line_.BIAS_GRADIENT], plan.biases(gradient), strict=False))
         weights = list(zip(self.table, plan.weights(gradient), strict=True))
         if self.layout.panels:
