@@ -11,7 +11,7 @@ from numba import types
 from fastff._cpu import ROW
 from fastff._jit import intrinsic
 from fastff.simd.lanes import I32, I64, Vectors
-from fastff.simd.memory import view
+from fastff.simd.memory import ask_for_line, view
 
 
 def keep_rolled(builder: ir.IRBuilder, branch: ir.Instruction) -> None:
@@ -108,6 +108,34 @@ def copy_rows(
 
     i = types.int64
     return types.void(like, *[i] * 9), codegen
+
+
+def _copy_asking_twin(like: Any, n_bytes: int, source: int, target: int, coming: int) -> None:
+    view(target, np.uint8(0), n_bytes)[...] = view(source, np.uint8(0), n_bytes)
+
+
+@intrinsic(_copy_asking_twin)
+def copy_asking(typing_context: Any, like: Any, n_bytes: Any, source: Any, target: Any, coming: Any) -> Any:
+    """Copy a row of `n_bytes`, whole numbers, and ask for as many from `coming` on, which need not be valid."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        v = Vectors(builder, like)
+        _, n_bytes, a, c, coming = values
+        step = v.width * v.size
+        whole = builder.sdiv(n_bytes, I64(step))
+        index, _, body, leave = open_loop(builder, whole, "line")
+        offset = builder.mul(index, I64(step))
+        ask_for_line(builder, builder.add(coming, offset))
+        v.store(v.load(builder.add(a, offset)), builder.add(c, offset))
+        close_loop(builder, index, builder.add(index, I64(1)), whole, body, leave)
+        done = builder.mul(whole, I64(step))
+        rest = v.first(builder.sdiv(builder.sub(n_bytes, done), I64(v.size)))
+        ask_for_line(builder, builder.add(coming, done))
+        v.store(v.load(builder.add(a, done), rest), builder.add(c, done), rest)
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(like, i, i, i, i), codegen
 
 
 def _transpose_twin(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from fastff._jit import unit
-from fastff.simd.memory import copy_bytes, get_int, prefetch
+from fastff.simd.blocks import copy_asking
+from fastff.simd.memory import get_int, prefetch
 
-#: Rows that are asked for before they are copied: they lie anywhere, so nothing else would.
+#: Rows that are asked for while others are copied, line by line: they lie anywhere, so nothing else would.
 _AHEAD = 2
-#: Bytes of a line of the cache.
-_LINE = 64
+#: Rows further on of whose pages a line each is asked for: where they lie takes as long to find as a line to come.
+_FAR, _PAGE = 6, 4096
 
 
 @unit("iiiiiii")
@@ -18,10 +19,12 @@ def gather(
     like: Any, order: int, rows: int, n_bytes: int, source: int, source_row: int, target: int, target_row: int
 ) -> int:
     """``target[i] = source[order[i]]``: `rows` rows of `n_bytes`, by the int64 at `order`."""
+    last = rows - 1
     for i in range(rows):
-        if i + _AHEAD < rows:
-            coming = source + get_int(order + 8 * (i + _AHEAD)) * source_row
-            for j in range(0, n_bytes, _LINE):
-                prefetch(coming + j)
-        copy_bytes(target + i * target_row, source + get_int(order + 8 * i) * source_row, n_bytes)
+        far = source + get_int(order + 8 * min(i + _FAR, last)) * source_row
+        prefetch(far)
+        for page in range((far | (_PAGE - 1)) + 1, far + n_bytes, _PAGE):
+            prefetch(page)
+        coming = source + get_int(order + 8 * min(i + _AHEAD, last)) * source_row
+        copy_asking(like, n_bytes, source + get_int(order + 8 * i) * source_row, target + i * target_row, coming)
     return 0
