@@ -10,7 +10,7 @@ from fastff.simd.along import add_outer, dot_rows
 from fastff.simd.memory import number, size_of
 
 
-@unit("iiiiiiiii")
+@unit("iiiiiiiii", rare=True)
 def rows_transposed(
     like: Any, rows: int, n: int, k: int, a: int, a_row: int, weight: int, weight_row: int, out: int, out_row: int
 ) -> int:

@@ -41,7 +41,7 @@ _CARRAY = 0x0001 | 0x0100 | 0x0400
 SMALL = 8192
 
 
-@unit("i")
+@unit("i", rare=True)
 def place_of(like: Any, record: int) -> int:
     """Address of an array's numbers, or 0 where it is of another kind or one of them is out of its range.
 
@@ -102,6 +102,7 @@ class Alike:
     def __init__(
         self, array: np.ndarray, dtype: np.dtype, low: float = -np.inf, high: float = np.inf, classes: int = 0
     ) -> None:
+        place_of[dtype]  # in Python, where Ctrl-C is heard
         self._dtype = array.dtype  # kept, as its address is what is compared
         memory = np.zeros(FIELDS, np.int64)
         memory[KIND], memory[DTYPE] = id(np.ndarray), id(array.dtype)

@@ -75,7 +75,7 @@ def forward_again(parameters: np.ndarray, X: object) -> np.ndarray | None:
     return None if latest is None or latest.parameters() is not parameters else latest.again(X)
 
 
-@unit("iiiiii")
+@unit("iiiiii", rare=True)
 def predict_again(like: Any, record: int, table: int, layers: int, x_row: int, rows: int, block: int) -> int:
     """`predict_rows` of a record's array into its other one, if it is as it should be: 1, otherwise 0."""
     x = invoke(place_of, like, (record,))

@@ -59,7 +59,7 @@ _GROUP_BYTES, _ROWS_BYTES = L2_BYTES // 2, L2_BYTES * 3 // 8
 PACKED_ROWS = 2 * MAX_ROWS + 1
 
 
-@unit("iiiiiiiiidi")
+@unit("iiiiiiiiidi", rare=True)
 def packed_product(
     like: Any,
     line: int,
@@ -197,7 +197,7 @@ def forward_rows(
     return 0
 
 
-@unit("iiiiiii")
+@unit("iiiiiii", rare=True)
 def predict_rows(like: Any, table: int, layers: int, x: int, x_row: int, rows: int, out: int, block: int) -> int:
     """The network's output for `rows` rows, block by block, so that hidden activations stay in the cache.
 

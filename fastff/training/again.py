@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Again"]
 
 
-@unit("iii")
+@unit("iii", rare=True)
 def run_again(like: Any, frame: int, x: int, y: int) -> int:
     """Run a frame's step on the arrays of two records: 1, or 0 where one is not as it should be, or the loss is not."""
     inputs, targets = invoke(place_of, like, (x,)), invoke(place_of, like, (y,))

@@ -31,7 +31,7 @@ def own_columns(line: int, thread: int, threads: int, size: int) -> tuple[int, i
     return first_panel * columns, last - first_panel * columns
 
 
-@unit("iiiiii")
+@unit("iiiiii", rare=True)
 def columns_there(like: Any, frame: int, table: int, thread: int, at: int, rows: int, scratch: int) -> int:
     """This thread's columns of the first BY_COLUMNS layers; then those of all threads are there."""
     size, threads = size_of(like), get_int(frame + 8 * THREADS)
@@ -48,7 +48,7 @@ def columns_there(like: Any, frame: int, table: int, thread: int, at: int, rows:
     return 0
 
 
-@unit("iiiii")
+@unit("iiiii", rare=True)
 def columns_back(like: Any, frame: int, table: int, thread: int, rows: int, scratch: int) -> int:
     """This thread's columns of the deltas of the first BY_COLUMNS layers but the last of them, which is there."""
     size, threads, block = size_of(like), get_int(frame + 8 * THREADS), get_int(frame + 8 * BLOCK)

@@ -13,6 +13,7 @@ import numpy as np
 from fastff import _threads
 from fastff._jit import prepare
 from fastff._together import together
+from fastff.gemm.one_row import rows_transposed
 from fastff.network import layers as line_
 from fastff.network.alike import SMALL
 from fastff.network.memory import PEEKS, address_of
@@ -24,7 +25,8 @@ from fastff.simd.barrier import YIELDS
 from fastff.simd.tile import MAX_VECTORS
 from fastff.training import frame as frame_
 from fastff.training.again import Again
-from fastff.training.loop import run
+from fastff.training.columns import columns_back, columns_there
+from fastff.training.loop import keep_tiles, run
 from fastff.training.online import OnlineRoom, run_online
 from fastff.training.relayout import converted
 from fastff.training.slim import SlimRoom, is_slim
@@ -32,6 +34,7 @@ from fastff.training.slim_loop import prepare_slim, run_slim
 from fastff.training.team import STEP_OPERATIONS, Team
 from fastff.training.tiny import TinyRoom, flat_layout, is_tiny
 from fastff.training.tiny_loop import prepare_tiny, run_tiny
+from fastff.training.weights import pack_inputs
 from fastff.training.workspace import Layout, Workspace, panel_count
 
 #: Rows of a step up to which the way back goes along the rows of a weight instead of transposing it.
@@ -49,6 +52,13 @@ UNEVEN = 1.35
 #: Layers, but a first one in panels, are shared out by columns where weights have so many times their activations'
 #: numbers.
 ROWS_SHARED = 2.0
+
+# What a frame may ask for that most trainings do without: units to compile first.
+_RARE = {
+    frame_.BY_COLUMNS: (columns_there, columns_back),
+    frame_.FEW: (rows_transposed,),
+    frame_.TILES: (keep_tiles, pack_inputs),
+}
 
 
 def come_again(order: np.ndarray | None, rows: int, batch: int, steps: int) -> bool:
@@ -351,6 +361,10 @@ class Engine:
         frame[frame_.BY_COLUMNS] = self._by_columns(team, batch, workspace.chunk)
         keeps = self._layout.panels and x.nbytes <= LARGEST_TILES and come_again(order, len(x), batch, steps)
         frame[frame_.TILES] = workspace.place_tiles(len(x)) if keeps else 0
+        for place, units in _RARE.items():
+            if frame[place] != 0:
+                for each in units:
+                    each[plan.dtype]  # in Python, where Ctrl-C is heard
         loop = run_slim[plan.dtype] if rule >= 0 and frame[frame_.SLIM] != 0 else run[plan.dtype]
         if rule >= 0 and frame[frame_.TINY] != 0:
             run_tiny[plan.dtype](0.0, workspace.address)

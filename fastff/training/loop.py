@@ -122,7 +122,7 @@ def tiles_of(frame: int, table: int, thread: int, first: int, at: int, rows: int
     return tiles + (at * height + (first + thread * MAX_ROWS) * rows) * size
 
 
-@unit("iii")
+@unit("iii", rare=True)
 def keep_tiles(like: Any, frame: int, table: int, thread: int) -> int:
     """Pack this thread's part of the data in tiles, for all epochs: rows come in the same order in each."""
     size, threads = size_of(like), get_int(frame + 8 * THREADS)

@@ -209,7 +209,7 @@ def update_bias(
         )  # fmt: skip
 
 
-@unit("iiiiiii")
+@unit("iiiiiii", rare=True)
 def pack_inputs(like: Any, line: int, first: int, last: int, x: int, x_row: int, k: int, tiles: int) -> int:
     """Pack k rows of a layer's inputs ``first`` to ``last`` as `update_layer` wants its `tiles`."""
     size = size_of(like)
