@@ -40,6 +40,8 @@ def test_which_columns(dtype):
     half = n // 2
     assert strip_columns(LEAST_TERMS, 3 * n + half, size) == half
     assert strip_columns(LEAST_TERMS, 3 * n + 1, size) == 1
+    assert strip_columns(LEAST_TERMS, half, size) == half
+    assert strip_columns(LEAST_TERMS, 1, size) == 1
     assert strip_columns(LEAST_TERMS - 1, 3 * n + 1, size) == 0
     assert strip_columns(LEAST_TERMS, 3 * n, size) == 0
     assert strip_columns(LEAST_TERMS, n - 1, size) == 0

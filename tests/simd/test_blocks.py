@@ -7,7 +7,7 @@ import pytest
 
 from fastff._jit import Unit
 from fastff.gemm.product import VECTOR_BYTES
-from fastff.simd.blocks import _copy_twin, _transpose_twin, copy_rows, transpose
+from fastff.simd.blocks import _copy_asking_twin, _copy_twin, _transpose_twin, copy_asking, copy_rows, transpose
 from tests.calls import DTYPES, lanes
 from tests.guarded import at_page_end
 
@@ -22,6 +22,12 @@ def blocks_of_tests(like, what, a, b, c, source, source_step, source_next, targe
     return 0
 
 
+def asking_of_tests(like, n_bytes, source, target, coming):
+    copy_asking(like, n_bytes, source, target, coming)
+    return 0
+
+
+ASKING = Unit(asking_of_tests, "iiii")
 UNIT = Unit(blocks_of_tests, "iiiiiiiiii")
 
 
@@ -84,6 +90,18 @@ def test_copies_of_whole_vectors(dtype):
                 assert compiled[place] in (0, before[place])
             else:
                 assert compiled[place] == twin[place]
+
+
+@dtypes
+def test_rows_are_copied_whole_and_nothing_else(dtype):
+    """Neither numbers behind the row's end nor what is asked for are touched: that may be no memory at all."""
+    for count in range(3 * lanes(dtype) + 2):
+        source, target = at_page_end(memory(dtype, numbers=count)), memory(dtype, seed=2)
+        expected = target.copy()
+        ASKING[dtype](0, count * dtype.itemsize, source.ctypes.data, target[3:].ctypes.data, 8)
+        _copy_asking_twin(dtype.type(0), count * dtype.itemsize, source.ctypes.data, expected[3:].ctypes.data, 8)
+        np.testing.assert_array_equal(target, expected)
+        np.testing.assert_array_equal(target[3 : 3 + count], source)
 
 
 @dtypes

@@ -264,14 +264,14 @@ def test_small_training(optimizer, engine_room):
 
 
 @dtypes
-@pytest.mark.parametrize("inputs", [17, 65], ids=["", "strip"])
+@pytest.mark.parametrize("sizes", [(13, 33, 15), (65, 33, 5), (33, 4, 20, 4)], ids=["", "strips", "narrow strips"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer(inputs, optimizer, dtype):
+def test_every_optimizer(sizes, optimizer, dtype):
     """With and without biases and orders; few rows, and many; a last batch that is smaller."""
     if dtype == "float32" and optimizer == "adam":
         pytest.skip("divides rounding errors of single gradients by themselves")
     for batch, bias, shuffled in [(3, True, False), (7, False, True), (30, True, True), (41, False, False)]:
-        plan, start = network((inputs, 33, 5), "tanh", "identity", bias, dtype)
+        plan, start = network(sizes, "tanh", "identity", bias, dtype)
         x, y = data(plan, 67, SquaredError())
         order = orders(2, 67) if shuffled else None
         check_training(plan, start, x, y, SquaredError(), OPTIMIZERS[optimizer], batch, 2, order)
@@ -333,12 +333,13 @@ CASES = {
     "one row": ((33, 100, 3), "relu", "softmax", CrossEntropy(), 9, 1, True, None, None),
     "few rows": ((33, 130, 17), "tanh", "identity", SquaredError(), 14, 4, True, None, None),
     "row-major": ((33, 130, 3), "gelu", "softmax", CrossEntropy(), 50, 12, True, 1000, None),
-    "panels": ((33, 130, 17, 3), "silu", "softmax", CrossEntropy(), 90, 40, False, None, None),
-    "panels, shuffled": ((100, 130, 33, 3), "relu", "softmax", CrossEntropy(), 90, 40, True, None, None),
+    "panels": ((33, 143, 31, 15), "silu", "softmax", CrossEntropy(), 90, 40, False, None, None),
+    "panels, shuffled": ((100, 143, 31, 15), "relu", "softmax", CrossEntropy(), 90, 40, True, None, None),
     "one layer": ((33, 130), "relu", "sigmoid", BinaryCrossEntropy(), 70, 30, True, None, None),
     "strips": ((70, 100, 66, 3), "tanh", "softmax", CrossEntropy(), 90, 40, False, None, None),
     "strips, chunks": ((70, 104, 70), "gelu", "identity", SquaredError(), 90, 45, True, None, 16),
-    "chunks": ((33, 130, 3), "gelu", "softmax", CrossEntropy(), 90, 45, True, None, 16),
+    "narrow strips": ((40, 4, 30, 1), "tanh", "identity", SquaredError(), 90, 40, True, None, None),
+    "chunks": ((33, 143, 15), "gelu", "softmax", CrossEntropy(), 90, 45, True, None, 16),
     "chunks, row-major": ((17, 33, 3), "elu", "tanh", SquaredError(), 90, 45, False, 1000, 16),
 }
 
@@ -594,13 +595,13 @@ def test_a_learning_rate_of_zero_changes_nothing(rate, rows, engine_room):
 @pytest.mark.portable
 @dtypes
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov_decay", "adam"])
-@pytest.mark.parametrize("inputs", [7, 70], ids=["", "strips"])
-def test_an_engine_grows(inputs, optimizer, dtype, engine_room, monkeypatch):
+@pytest.mark.parametrize("sizes", [(7, 33, 15), (70, 33, 5), (33, 4, 20, 4)], ids=["", "strips", "narrow strips"])
+def test_an_engine_grows(sizes, optimizer, dtype, engine_room, monkeypatch):
     """Steps of one row, then of more, single ones and a fit's, which want another layout: the state goes along."""
     rule = OPTIMIZERS[optimizer]
     if dtype == "float32" and optimizer == "adam":
         rule = Adam(0.01, epsilon=1e-2)
-    plan, start = network((inputs, 33, 5), "tanh", "identity", optimizer != "momentum", dtype)
+    plan, start = network(sizes, "tanh", "identity", optimizer != "momentum", dtype)
     x, y = data(plan, 50, SquaredError())
     engine, parameters = Engine(plan, SquaredError(), rule, 1, True), plan.empty()
     parameters[...] = start
