@@ -202,6 +202,7 @@ def _sum_rows(rows: Any, out: Any, rate: Any) -> bool:
             PANEL_BYTES,
             -float(rate),
             -np.inf,
+            0,
         ),
     )
     return one.size == 1  # a use behind the call, as above

@@ -26,14 +26,14 @@ def start_of(start):
     return start.ctypes.data, start.strides[0] if start.ndim == 2 else 0
 
 
-def multiply(a, b, c, start=None, alpha=0.0, floor=-np.inf):
+def multiply(a, b, c, start=None, alpha=0.0, floor=-np.inf, wanted=0):
     """``c = max(start + a @ b, floor)`` or ``c += alpha (start + a @ b)``; columns of all but `a` are adjacent."""
     (m, k), n = a.shape, b.shape[1]
     assert b.shape[0] == k
     assert c.shape == (m, n)
     product[a.dtype](
         0, m, n, k, a.ctypes.data, *a.strides, 0, b.ctypes.data, b.strides[0], PANEL_BYTES, *start_of(start),
-        c.ctypes.data, c.strides[0], PANEL_BYTES, alpha, floor,
+        c.ctypes.data, c.strides[0], PANEL_BYTES, alpha, floor, wanted,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastff._cpu import L2_BYTES, ROW
 from fastff._jit import unit
-from fastff.simd.memory import number, size_of
+from fastff.simd.memory import field, number, size_of
 from fastff.simd.tile import MAX_ROWS, MAX_VECTORS, ROW_VECTORS, row_tile, tile
 
 VECTOR_BYTES = ROW.vector_bytes
@@ -23,7 +23,7 @@ TILE_BYTES = PANEL_BYTES * MAX_VECTORS
 FAR_BYTES, FORESIGHT = L2_BYTES // 2, 2048
 
 
-@unit("iiiiiiiiiiiiiiidd")
+@unit("iiiiiiiiiiiiiiiddi")
 def product(
     like: Any,
     m: int,
@@ -43,6 +43,7 @@ def product(
     c_panel: int,
     alpha: float,
     floor: float,
+    wanted: int,
 ) -> int:
     """``c = max(start + a b, floor)``, or ``c += alpha (start + a b)`` where alpha is not 0.
 
@@ -61,6 +62,9 @@ def product(
         The result: address, bytes from row to row and from panel to panel. *Written* or *updated*.
     alpha, floor : float
         See the equation; -inf is no floor.
+    wanted : int
+        Address of what is wanted next: how many areas, the bytes of each, and their addresses, which need not be valid.
+        Tiles ask for it, a part of an area each, where there are enough of them. 0: they ask for panels of `b`. *Read.*
 
     Notes
     -----
@@ -98,6 +102,12 @@ def product(
             )
             panel += ROW_VECTORS
         return 0
+    areas, each, piece, turn = 0, 0, 0, 0
+    if wanted != 0 and k > 0:
+        areas = field(wanted, 0)
+        each = (n + lanes * MAX_VECTORS - 1) // (lanes * MAX_VECTORS) * tiles // areas
+        if each > 0:
+            piece = field(wanted, 1) // each
     for j in range(0, n, lanes * MAX_VECTORS):
         columns = min(lanes * MAX_VECTORS, n - j)
         vectors = 1 if columns <= lanes else 2
@@ -111,14 +121,19 @@ def product(
             left = n
             if j + columns < n:
                 ahead, left = from_b + MAX_VECTORS * b_panel, n - j - columns
-            wanted = PANEL_BYTES if left <= lanes else TILE_BYTES
-            ahead_step = wanted // tiles
+            ahead_step = (PANEL_BYTES if left <= lanes else TILE_BYTES) // tiles
             ahead_tile = k * ahead_step
             if lanes < n == columns and b_panel > FAR_BYTES:
                 # the only two come from far away in each tile, and the processor foresees the lines of one of them
                 ahead, ahead_step, ahead_tile = b + b_panel + FORESIGHT, b_step, 0
         for t in range(tiles):
             rows = height + 1 if t < taller else height
+            if each > 0:
+                area = turn // each
+                ahead_step = 0
+                if area < areas:
+                    ahead, ahead_step = field(wanted, 2 + area) + (turn - area * each) * piece, piece // k
+                turn += 1
             tile(
                 rows,
                 vectors,

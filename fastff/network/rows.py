@@ -100,7 +100,7 @@ def packed_product(
                 (
                     min(block, rows - i), width, k, a + i * a_row, a_row, size, 0,
                     scratch, PANEL_BYTES, k * PANEL_BYTES, start, 0,
-                    out + i * out_row + j * size, out_row, PANEL_BYTES, 0.0, floor,
+                    out + i * out_row + j * size, out_row, PANEL_BYTES, 0.0, floor, 0,
                 ),
             )  # fmt: skip
     return 0
@@ -142,7 +142,7 @@ def forward_layer(
             (
                 rows, min(n, in_panels), field(line, INPUTS), x, x_row, size, 0,
                 field(line, WEIGHT) + first * size // PANEL_BYTES * weight_panel, weight_row, weight_panel,
-                start, 0, linear, row, PANEL_BYTES, 0.0, floor,
+                start, 0, linear, row, PANEL_BYTES, 0.0, floor, 0,
             ),
         )  # fmt: skip
     else:

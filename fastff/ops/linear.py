@@ -77,6 +77,7 @@ def linear_rows(
                 PANEL_BYTES,
                 0.0,
                 floor,
+                0,
             ),
         )
     return 0
@@ -126,6 +127,7 @@ def relu_backward_rows(
                 PANEL_BYTES,
                 0.0,
                 -np.inf,
+                0,
             ),
         )
         if hidden_row == n * size and out_row == n * size:
@@ -193,6 +195,7 @@ def gradient_product(
                 PANEL_BYTES,
                 -rate,
                 -np.inf,
+                0,
             ),
         )
     return 0

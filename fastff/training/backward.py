@@ -61,7 +61,7 @@ def backward_layer(
             (
                 rows, n, k, after, row, size, 0,
                 transposed + first * size // PANEL_BYTES * panel, PANEL_BYTES, panel,
-                0, 0, delta, below_row, PANEL_BYTES, 0.0, -np.inf,
+                0, 0, delta, below_row, PANEL_BYTES, 0.0, -np.inf, 0,
             ),
         )  # fmt: skip
     else:

@@ -259,12 +259,13 @@ def update_share(like: Any, frame: int, table: int, thread: int, clock: int, chu
             owner, mine, own = thread, 1 if layer % threads == thread else 0, 0
         first, last, first_panel, last_panel = owned(line, own, thread, threads, size)
         tiles = tiles_of(frame, table, owner, first, at, rows, size) if layer == 0 else 0
+        coming = x + rows * x_row if layer == 0 and get_int(frame + 8 * ORDER) == 0 else 0
         invoke(
             update_layer,
             like,
             (
                 frame, line, correction1, correction2, chunk, first, last, first_panel, last_panel, mine,
-                x, x_row, rows, tiles, scratch,
+                x, x_row, rows, tiles, coming, scratch,
             ),
         )  # fmt: skip
         if owns_strip(line, own, thread, threads):

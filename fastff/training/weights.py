@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastff._cpu import L2_BYTES
 from fastff._jit import inline, invoke, unit
 from fastff.gemm.one_row import outer_step
 from fastff.gemm.pack import pack_panels, pack_tiles, transpose_rows
@@ -39,7 +40,7 @@ from fastff.network.rows import strip_at
 from fastff.ops.update import update
 from fastff.optim.codes import ADAM, PLAIN
 from fastff.simd.blocks import copy_rows
-from fastff.simd.memory import field, get_double, get_int, size_of
+from fastff.simd.memory import field, get_double, get_int, put_int, size_of
 from fastff.simd.tile import MAX_ROWS, MAX_VECTORS
 from fastff.training.frame import BETA1, BETA2, DECAY, EPSILON, FEW, GRADIENT_ONLY, LEARNING_RATE, ONE, RULE
 
@@ -48,6 +49,11 @@ PACKED_DEPTH = 8
 #: but for so few rows, or bytes of them, that their pages fit into the first level of the address cache, where they do
 #: not fall on the same few sets of the first level of the cache, either: those are as near where they stand.
 NEAR_ROWS, NEAR_BYTES, SETS_BYTES = 64, 256 << 10, 1024
+
+#: Rows of panels from which their numbers and state are worth asking for before they are updated.
+ASKED_ROWS = 128
+#: Bytes of the next step's rows up to which they are asked for.
+COMING_BYTES = L2_BYTES // 4
 
 # What becomes of a gradient: phases of a step whose batch comes in chunks.
 ONLY = 0  # the batch is one chunk
@@ -106,6 +112,21 @@ def apply_rule(
         )
 
 
+@inline
+def list_wanted(wanted: int, rule: int, panels: int, n_bytes: int, step: int, w: int, moment: int, square: int) -> None:
+    """Write what a rule reads of some panels, `step` bytes apart, as `product` takes what is wanted next."""
+    arrays = 3 if rule == ADAM else 1 if rule == PLAIN else 2
+    put_int(wanted, panels * arrays)
+    put_int(wanted + 8, n_bytes)
+    for i in range(panels):
+        place = wanted + 16 + 8 * arrays * i
+        put_int(place, w + i * step)
+        if arrays > 1:
+            put_int(place + 8, moment + i * step)
+        if arrays > 2:
+            put_int(place + 16, square + i * step)
+
+
 @unit("iddiiiiiiiiiiiiiiiiii")
 def gradient_rows(
     like: Any,
@@ -154,28 +175,35 @@ def gradient_rows(
         invoke(
             product,
             like,
-            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, w, w_row, w_panel, -rate, -np.inf),
+            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, w, w_row, w_panel, -rate, -np.inf, 0),
         )
     elif rule == GRADIENT_ONLY and chunk == ONLY or chunk == FIRST_CHUNK:
         invoke(
             product,
             like,
-            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, w_panel, 0.0, -np.inf),
+            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, w_panel, 0.0, -np.inf, 0),
         )
     elif chunk != ONLY:
         invoke(
             product,
             like,
-            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, w_panel, 1.0, -np.inf),
+            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, gradient, w_row, w_panel, 1.0, -np.inf, 0),
         )
         if chunk == LAST_CHUNK and rule != GRADIENT_ONLY:
             apply_rule(like, frame, correction1, correction2, times, step, together, w, gradient, step, moment, square)
     else:
+        wanted = 0
+        if rule >= 0 and w_row == PANEL_BYTES and m >= ASKED_ROWS:
+            wanted = scratch + MAX_VECTORS * scratch_panel  # behind the gradients
+            list_wanted(wanted, rule, times, m * PANEL_BYTES, w_panel, w, moment, square)
         invoke(
             product,
             like,
-            (m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, scratch, w_row, scratch_panel, 0.0, -np.inf),
-        )
+            (
+                m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel,
+                0, 0, scratch, w_row, scratch_panel, 0.0, -np.inf, wanted,
+            ),
+        )  # fmt: skip
         apply_rule(
             like, frame, correction1, correction2, times, step, together, w, scratch, scratch_step, moment, square
         )
@@ -222,7 +250,7 @@ def pack_inputs(like: Any, line: int, first: int, last: int, x: int, x_row: int,
     return 0
 
 
-@unit("iiddiiiiiiiiiii")
+@unit("iiddiiiiiiiiiiii")
 def update_layer(
     like: Any,
     frame: int,
@@ -239,6 +267,7 @@ def update_layer(
     x_row: int,
     k: int,
     tiles: int,
+    coming: int,
     scratch: int,
 ) -> int:
     """Gradients and updates of a part of a layer's panels, and of their bias if told so.
@@ -255,6 +284,8 @@ def update_layer(
         The layer's input for the k rows of the chunk. *Read*, as is the layer's DELTA.
     tiles : int
         Address of the part's rows of it in tiles (`pack_inputs`), or 0. *Read.*
+    coming : int
+        Address of as many rows that the next step reads, to be asked for, or 0.
     scratch : int
         Room for a packed block of rows, the packed delta and a block of gradients. *Written.*
     """
@@ -282,6 +313,12 @@ def update_layer(
     plain = k > 1 and chunk == ONLY and get_int(frame + 8 * RULE) == PLAIN and get_double(frame + 8 * DECAY) == 0.0
     block = field(line, WEIGHT_BLOCK)
     gradients = scratch + (block + MAX_ROWS) * k * size + 2 * PANEL_BYTES
+    wanted = 0
+    if coming != 0 and not packs and tiles == 0 and k * x_row <= COMING_BYTES:
+        wanted = scratch
+        put_int(wanted, 1)
+        put_int(wanted + 8, k * x_row)
+        put_int(wanted + 16, coming)
     i = first
     while i < last:
         m = min(block, last - i)
@@ -301,7 +338,7 @@ def update_layer(
                 like,
                 (
                     m, n, k, a, a_row, a_step, a_tile, b, b_step, b_panel, 0, 0, field(line, WEIGHT) + start,
-                    weight_row, weight_panel, -get_double(frame + 8 * LEARNING_RATE), -np.inf,
+                    weight_row, weight_panel, -get_double(frame + 8 * LEARNING_RATE), -np.inf, wanted,
                 ),
             )  # fmt: skip
         elif weight_row != PANEL_BYTES:

@@ -100,7 +100,7 @@ def test_packed_tiles_are_the_same_product():
         packed, size = tiles(rows.T), dtype.itemsize
         product[dtype](
             0, m, n, k, packed.ctypes.data, size, MAX_ROWS * size, k * MAX_ROWS * size, b.ctypes.data, n * size,
-            PANEL_BYTES, 0, 0, c.ctypes.data, n * size, PANEL_BYTES, 0.0, -np.inf,
+            PANEL_BYTES, 0, 0, c.ctypes.data, n * size, PANEL_BYTES, 0.0, -np.inf, 0,
         )  # fmt: skip
         np.testing.assert_array_equal(c, straight)
 
@@ -118,11 +118,23 @@ def test_packed_panels_are_the_same_product(dtype):
         c = np.full((len(packed), m, packed.shape[2]), np.nan, dtype)
         product[dtype](
             0, m, n, k, a.ctypes.data, *a.strides, 0, packed.ctypes.data, PANEL_BYTES, k * PANEL_BYTES,
-            *start_of(start), c.ctypes.data, PANEL_BYTES, m * PANEL_BYTES, 0.0, -np.inf,
+            *start_of(start), c.ctypes.data, PANEL_BYTES, m * PANEL_BYTES, 0.0, -np.inf, 0,
         )  # fmt: skip
         side_by_side = np.concatenate(list(c), axis=1)
         np.testing.assert_array_equal(side_by_side[:, :n], straight)
         assert np.isnan(side_by_side[:, n:]).all()
+
+
+@dtypes
+def test_what_is_wanted_next_is_not_touched(dtype):
+    """Areas of any number and length, at addresses where nothing is; many, few and no tiles for each."""
+    for m, k, areas in itertools.product((2, 10 * MAX_ROWS), (0, 1, 30), (1, 3, 40)):
+        a, b = real((m, k), dtype), real((k, 3 * lanes(dtype)), dtype, 1)
+        straight, asking = (np.empty((m, b.shape[1]), dtype) for _ in range(2))
+        wanted = np.array([areas, 5000, *range(0, 8 * areas, 8)])
+        multiply(a, b, straight)
+        multiply(a, b, asking, wanted=wanted.ctypes.data)
+        np.testing.assert_array_equal(asking, straight)
 
 
 @dtypes
