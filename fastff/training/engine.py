@@ -282,7 +282,7 @@ class Engine:
 
     def _make_workspace(self, rows: int) -> Workspace:
         prepare(self.plan.dtype)
-        workspace = Workspace(self.plan, self._layout, rows)
+        workspace = Workspace(self.plan, self._layout, rows, self.optimizer.n_states)
         loss: Any = self.loss_object
         optimizer = self.optimizer
         frame, numbers = workspace.frame, workspace.numbers

@@ -15,7 +15,7 @@ from fastff._cpu import L2_BYTES
 from fastff._jit import inline, invoke, unit
 from fastff.gemm.one_row import outer_step
 from fastff.gemm.pack import pack_panels, pack_tiles, transpose_rows
-from fastff.gemm.product import PANEL_BYTES, product
+from fastff.gemm.product import PANEL_BYTES, TILE_BYTES, product
 from fastff.network.layers import (
     BIAS,
     BIAS_GRADIENT,
@@ -50,8 +50,10 @@ PACKED_DEPTH = 8
 #: not fall on the same few sets of the first level of the cache, either: those are as near where they stand.
 NEAR_ROWS, NEAR_BYTES, SETS_BYTES = 64, 256 << 10, 1024
 
-#: Rows of panels from which their numbers and state are worth asking for before they are updated.
-ASKED_ROWS = 128
+#: Bytes of adjacent numbers from which they and their state are worth asking for before they are updated,
+ASKED_BYTES = 8 << 10
+#: and of the delta up to which its panels are near, and not worth it.
+NEAR_DELTA_BYTES = L2_BYTES // 2
 #: Bytes of the next step's rows up to which they are asked for.
 COMING_BYTES = L2_BYTES // 4
 
@@ -192,10 +194,11 @@ def gradient_rows(
         if chunk == LAST_CHUNK and rule != GRADIENT_ONLY:
             apply_rule(like, frame, correction1, correction2, times, step, together, w, gradient, step, moment, square)
     else:
-        wanted = 0
-        if rule >= 0 and w_row == PANEL_BYTES and m >= ASKED_ROWS:
-            wanted = scratch + MAX_VECTORS * scratch_panel  # behind the gradients
-            list_wanted(wanted, rule, times, m * PANEL_BYTES, w_panel, w, moment, square)
+        wanted, in_panels = 0, w_row == PANEL_BYTES
+        whole = in_panels or w_row == n * size
+        if rule >= 0 and whole and m * w_row >= ASKED_BYTES and k * n * size <= NEAR_DELTA_BYTES:
+            wanted = scratch + m * (TILE_BYTES if in_panels else w_row)  # behind the gradients
+            list_wanted(wanted, rule, times, m * w_row, step, w, moment, square)
         invoke(
             product,
             like,

@@ -23,7 +23,7 @@ from fastff.ops.activations import OUTPUTS
 from fastff.simd.barrier import BARRIER_BYTES
 from fastff.simd.tile import MAX_ROWS
 from fastff.training import frame as frame_
-from fastff.training.weights import transpose_strip, update_strip
+from fastff.training.weights import NEAR_DELTA_BYTES, transpose_strip, update_strip
 
 #: Rows of a chunk: batches of more than WHOLE_ROWS take several, and add their gradients up. All that a chunk touches
 #: is then near, which is worth more than passing the gradients once for each.
@@ -35,6 +35,8 @@ CHUNK_OPERATIONS = 2.5e7
 LARGE_CHUNK_ROWS = 1024
 #: Tiles for which a panel of the delta is worth fetching from far.
 _TILES = 8
+#: And of a block of a row-major weight whose numbers and state are asked for while its gradient is made.
+ASKED_TILES = 4
 #: Bytes of activations and deltas from which chunks become smaller.
 CHUNK_BYTES = 80 << 20
 #: Rows of a step from which weights are kept in panels while training.
@@ -111,8 +113,8 @@ class Workspace:
     own, and a short fit feels what it takes to make these.
     """
 
-    def __init__(self, plan: Plan, layout: Layout, rows: int) -> None:
-        self.plan, self.layout, self.rows = plan, layout, rows
+    def __init__(self, plan: Plan, layout: Layout, rows: int, n_states: int) -> None:
+        self.plan, self.layout, self.rows, self._n_states = plan, layout, rows, n_states
         size = plan.dtype.itemsize
         self.threads = _threads.get_num_threads()
         self.table = self.odd_table = np.empty((0, line_.FIELDS), np.int64)
@@ -171,6 +173,8 @@ class Workspace:
             per_row = self.chunk * size + (TILE_BYTES if self.layout.panels else width * size)
             most = L2_BYTES // (per_row * MAX_ROWS)
             tiles = max(1, min(-(-inputs // MAX_ROWS), max(most // 4, min(most // 2, _TILES))))
+            if not self.layout.panels and self._n_states > 0 and self.chunk * width * size <= NEAR_DELTA_BYTES:
+                tiles = min(tiles, ASKED_TILES)
             line[line_.WEIGHT_BLOCK] = tiles * MAX_ROWS
         self.odd_table = self.table.copy()
         self.frame[frame_.TABLE], self.frame[frame_.ODD_TABLE] = address_of(self.table), address_of(self.odd_table)
