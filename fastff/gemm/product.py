@@ -64,7 +64,8 @@ def product(
         See the equation; -inf is no floor.
     wanted : int
         Address of what is wanted next: how many areas, the bytes of each, and their addresses, which need not be valid.
-        Tiles ask for it, a part of an area each, where there are enough of them. 0: they ask for panels of `b`. *Read.*
+        Tiles ask for it, each for a part of an area, at most a line a term, where there are enough of them. 0: they ask
+        for panels of `b`. *Read.*
 
     Notes
     -----
@@ -130,7 +131,7 @@ def product(
             rows = height + 1 if t < taller else height
             if each > 0:
                 area = turn // each
-                ahead_step = 0
+                ahead_step = ahead_tile = 0
                 if area < areas:
                     ahead, ahead_step = field(wanted, 2 + area) + (turn - area * each) * piece, piece // k
                 turn += 1

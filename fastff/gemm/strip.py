@@ -19,7 +19,9 @@ LEAST_TERMS = 16
 def strip_columns(inputs: int, width: int, itemsize: int) -> int:
     """How many of a weight's columns are to be its strip: those beyond whole vectors, if they fill at most a half."""
     rest = width % lanes(itemsize)
-    return rest if 2 * rest <= lanes(itemsize) and inputs >= LEAST_TERMS else 0
+    # rows of one vector would be taken for a panel
+    long = inputs >= LEAST_TERMS and inputs > lanes(itemsize)
+    return rest if 2 * rest <= lanes(itemsize) and long else 0
 
 
 @unit("iiiiiiiiiid", rare=True)

@@ -14,7 +14,7 @@ from fastff._cpu import L2_BYTES
 from fastff._jit import invoke, unit
 from fastff._together import together
 from fastff.gemm.pack import pack_panels
-from fastff.gemm.product import PANEL_BYTES
+from fastff.gemm.product import PANEL_BYTES, product
 from fastff.network.alike import OBJECT, RESULT, SMALL, Alike, place_of, result_of
 from fastff.network.layers import (
     BIAS,
@@ -29,7 +29,7 @@ from fastff.network.layers import (
 )
 from fastff.network.memory import PEEKS, address_of, aligned, padded_row
 from fastff.network.plan import Plan
-from fastff.network.rows import predict_rows
+from fastff.network.rows import forward_layer, forward_rows, predict_rows
 from fastff.ops.activations import OUTPUTS
 
 #: Rows from which weights are worth packing: packing reads each of them once, a row of input uses it once.
@@ -140,6 +140,8 @@ class _Part:
                 place += self._block * strides[layer]
         self._x_row, self._out_row = plan.n_inputs * size, plan.n_outputs * size
         table[-1, HIDDEN_ROW] = self._out_row
+        for each in (product, forward_layer, forward_rows):
+            each[plan.dtype]  # in Python, where Ctrl-C is heard
         self._run = predict_rows[plan.dtype]
         self._address, self._layers = address_of(table), len(table)
         self._shape: tuple[int, ...] = ()

@@ -18,7 +18,7 @@ from fastff.network import layers as line_
 from fastff.network.alike import SMALL
 from fastff.network.memory import PEEKS, address_of
 from fastff.network.plan import Plan
-from fastff.network.rows import PACKED_ROWS
+from fastff.network.rows import PACKED_ROWS, packed_product
 from fastff.optim import SGD, Adam
 from fastff.optim.codes import PLAIN
 from fastff.simd.barrier import YIELDS
@@ -49,11 +49,13 @@ ONLINE_PARAMETERS = 40
 LARGEST_TILES = 16 << 20
 #: By how much the largest share of a layer's panels may exceed an equal one.
 UNEVEN = 1.35
+#: Learning rates up to which a dtype of so many bytes rounds them to 0: half of its smallest number.
+LEAST_RATE = {4: 2.0**-150, 8: 0.0}
 #: Layers, but a first one in panels, are shared out by columns where weights have so many times their activations'
 #: numbers.
 ROWS_SHARED = 2.0
 
-# What a frame may ask for that most trainings do without: units to compile first.
+# Units of what a frame may ask for and most trainings do without.
 _RARE = {
     frame_.BY_COLUMNS: (columns_there, columns_back),
     frame_.FEW: (rows_transposed,),
@@ -220,6 +222,7 @@ class Engine:
             and workspace is not None
             and not self._layout.panels
             and len(x) <= workspace.chunk
+            and workspace.frame[frame_.THREADS] == 1
             and x.size + y.size <= SMALL
             and self._operations(len(x)) <= STEP_OPERATIONS
         ):
@@ -289,7 +292,7 @@ class Engine:
         frame[frame_.LOSS], frame[frame_.MEAN] = loss.code, int(loss.reduction == "mean")
         numbers[frame_.SCALE] = loss.scale
         numbers[frame_.LEARNING_RATE], numbers[frame_.DECAY] = optimizer.learning_rate, optimizer.weight_decay
-        if self.plan.dtype.type(optimizer.learning_rate) == 0:
+        if optimizer.learning_rate <= LEAST_RATE[self.plan.dtype.itemsize]:
             # The dtype rounds it to 0, and to a product a factor of 0 means to write: with a decay, of which nothing
             # comes at this rate, the rule is a pass of its own.
             numbers[frame_.DECAY] = max(1.0, optimizer.weight_decay)
@@ -361,17 +364,17 @@ class Engine:
         frame[frame_.BY_COLUMNS] = self._by_columns(team, batch, workspace.chunk)
         keeps = self._layout.panels and x.nbytes <= LARGEST_TILES and come_again(order, len(x), batch, steps)
         frame[frame_.TILES] = workspace.place_tiles(len(x)) if keeps else 0
-        for place, units in _RARE.items():
-            if frame[place] != 0:
-                for each in units:
-                    each[plan.dtype]  # in Python, where Ctrl-C is heard
-        loop = run_slim[plan.dtype] if rule >= 0 and frame[frame_.SLIM] != 0 else run[plan.dtype]
         if rule >= 0 and frame[frame_.TINY] != 0:
             run_tiny[plan.dtype](0.0, workspace.address)
             return frame[frame_.DONE]
         if rule >= 0 and frame[frame_.ONLINE] != 0:
             run_online[plan.dtype](0.0, workspace.address)
             return frame[frame_.DONE]
+        if rule >= 0 and frame[frame_.SLIM] != 0:
+            loop = run_slim[plan.dtype]
+        else:
+            self._prepare_rare(frame)
+            loop = run[plan.dtype]
         begin = time.perf_counter()
         if team > 1:
             workspace.barrier[:] = 0
@@ -381,6 +384,15 @@ class Engine:
         yields = int(workspace.barrier[YIELDS : YIELDS + 8].view(np.int64)[0])
         self._team.record(team, self._operations(batch), steps, yields, time.perf_counter() - begin)
         return frame[frame_.DONE]
+
+    def _prepare_rare(self, frame: Any) -> None:
+        """Compile or load what most trainings do without and this frame asks for: in Python, where Ctrl-C is heard."""
+        for place, units in _RARE.items():
+            if frame[place] != 0:
+                for each in units:
+                    each[self.plan.dtype]
+        if not self._layout.panels and frame[frame_.FEW] == 0:
+            packed_product[self.plan.dtype]
 
     def _operations(self, batch: int) -> float:
         """Floating-point operations of a step."""

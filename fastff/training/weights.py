@@ -196,7 +196,7 @@ def gradient_rows(
     else:
         wanted, in_panels = 0, w_row == PANEL_BYTES
         whole = in_panels or w_row == n * size
-        if rule >= 0 and whole and m * w_row >= ASKED_BYTES and k * n * size <= NEAR_DELTA_BYTES:
+        if whole and m * w_row >= ASKED_BYTES and k * n * size <= NEAR_DELTA_BYTES:
             wanted = scratch + m * (TILE_BYTES if in_panels else w_row)  # behind the gradients
             list_wanted(wanted, rule, times, m * w_row, step, w, moment, square)
         invoke(
@@ -288,7 +288,7 @@ def update_layer(
     tiles : int
         Address of the part's rows of it in tiles (`pack_inputs`), or 0. *Read.*
     coming : int
-        Address of as many rows that the next step reads, to be asked for, or 0.
+        Address of as many rows that the next step reads, or 0. Plain descent asks for them.
     scratch : int
         Room for a packed block of rows, the packed delta and a block of gradients. *Written.*
     """
@@ -313,11 +313,11 @@ def update_layer(
         b, b_step, b_panel = scratch, PANEL_BYTES, k * PANEL_BYTES
         invoke(pack_panels, like, (k, n, delta, delta_row, b, b_panel))
         scratch += panels * b_panel
-    plain = k > 1 and chunk == ONLY and get_int(frame + 8 * RULE) == PLAIN and get_double(frame + 8 * DECAY) == 0.0
     block = field(line, WEIGHT_BLOCK)
     gradients = scratch + (block + MAX_ROWS) * k * size + 2 * PANEL_BYTES
+    plain = k > 1 and chunk == ONLY and get_int(frame + 8 * RULE) == PLAIN and get_double(frame + 8 * DECAY) == 0.0
     wanted = 0
-    if coming != 0 and not packs and tiles == 0 and k * x_row <= COMING_BYTES:
+    if plain and coming != 0 and not packs and tiles == 0 and k * x_row <= COMING_BYTES:
         wanted = scratch
         put_int(wanted, 1)
         put_int(wanted + 8, k * x_row)
@@ -344,6 +344,7 @@ def update_layer(
                     weight_row, weight_panel, -get_double(frame + 8 * LEARNING_RATE), -np.inf, wanted,
                 ),
             )  # fmt: skip
+            wanted = 0
         elif weight_row != PANEL_BYTES:
             invoke(
                 gradient_rows,

@@ -18,7 +18,7 @@ from fastff.network import layers as line_
 from fastff.network.layers import NEEDS_LINEAR, layer_table
 from fastff.network.memory import address_of, aligned, padded_row
 from fastff.network.plan import Plan
-from fastff.network.rows import PACKED_ROWS, packed_product, panels_together
+from fastff.network.rows import PACKED_ROWS, panels_together
 from fastff.ops.activations import OUTPUTS
 from fastff.simd.barrier import BARRIER_BYTES
 from fastff.simd.tile import MAX_ROWS
@@ -154,8 +154,6 @@ class Workspace:
     def _describe_layers(self) -> None:
         size, plan = self.plan.dtype.itemsize, self.plan
         self.table = layer_table(plan.sizes, plan.activations)
-        if not self.layout.panels:
-            packed_product[plan.dtype]
         if any(self.layout.strips):
             for each in (strip_product, update_strip, transpose_strip):
                 each[plan.dtype]

@@ -38,13 +38,15 @@ def test_product(dtype):
 def test_which_columns(dtype):
     n, size = lanes(dtype), dtype.itemsize
     half = n // 2
-    assert strip_columns(LEAST_TERMS, 3 * n + half, size) == half
-    assert strip_columns(LEAST_TERMS, 3 * n + 1, size) == 1
-    assert strip_columns(LEAST_TERMS, half, size) == half
-    assert strip_columns(LEAST_TERMS, 1, size) == 1
+    enough = max(LEAST_TERMS, n + 1)
+    assert strip_columns(enough, 3 * n + half, size) == half
+    assert strip_columns(enough, 3 * n + 1, size) == 1
+    assert strip_columns(enough, half, size) == half
+    assert strip_columns(enough, 1, size) == 1
+    assert strip_columns(n, 1, size) == 0  # a row of one vector would be taken for a panel
     assert strip_columns(LEAST_TERMS - 1, 3 * n + 1, size) == 0
-    assert strip_columns(LEAST_TERMS, 3 * n, size) == 0
-    assert strip_columns(LEAST_TERMS, n - 1, size) == 0
-    assert strip_columns(LEAST_TERMS, n, size) == 0
+    assert strip_columns(enough, 3 * n, size) == 0
+    assert strip_columns(enough, n - 1, size) == 0
+    assert strip_columns(enough, n, size) == 0
     if half + 1 < n:
-        assert strip_columns(LEAST_TERMS, 3 * n + half + 1, size) == 0
+        assert strip_columns(enough, 3 * n + half + 1, size) == 0

@@ -339,6 +339,8 @@ CASES = {
     "strips": ((70, 100, 66, 3), "tanh", "softmax", CrossEntropy(), 90, 40, False, None, None),
     "strips, chunks": ((70, 104, 70), "gelu", "identity", SquaredError(), 90, 45, True, None, 16),
     "narrow strips": ((40, 4, 30, 1), "tanh", "identity", SquaredError(), 90, 40, True, None, None),
+    "narrow strips of one vector": ((100, 16, 3), "tanh", "identity", SquaredError(), 90, 40, True, None, None),
+    "narrow strips, chunks": ((100, 17, 3), "tanh", "identity", SquaredError(), 90, 45, True, None, 16),
     "chunks": ((33, 143, 15), "gelu", "softmax", CrossEntropy(), 90, 45, True, None, 16),
     "chunks, row-major": ((17, 33, 3), "elu", "tanh", SquaredError(), 90, 45, False, 1000, 16),
 }
