@@ -19,9 +19,9 @@ LEAST_TERMS = 16
 def strip_columns(inputs: int, width: int, itemsize: int) -> int:
     """How many of a weight's columns are to be its strip: those beyond whole vectors, if they fill at most a half."""
     rest = width % lanes(itemsize)
-    # rows of one vector would be taken for a panel
-    long = inputs >= LEAST_TERMS and inputs > lanes(itemsize)
-    return rest if 2 * rest <= lanes(itemsize) and long else 0
+    # rows of one vector would be taken for a panel (`fastff.training.weights.gradient_rows`)
+    least = max(LEAST_TERMS, lanes(itemsize) + 1)
+    return rest if 2 * rest <= lanes(itemsize) and inputs >= least else 0
 
 
 @unit("iiiiiiiiiid", rare=True)

@@ -116,7 +116,10 @@ def apply_rule(
 
 @inline
 def list_wanted(wanted: int, rule: int, panels: int, n_bytes: int, step: int, w: int, moment: int, square: int) -> None:
-    """Write what a rule reads of some panels, `step` bytes apart, as `product` takes what is wanted next."""
+    """Write what a rule reads of some panels, `step` bytes apart, as `product` takes what is wanted next.
+
+    Plain descent reads one array: any.
+    """
     arrays = 3 if rule == ADAM else 1 if rule == PLAIN else 2
     put_int(wanted, panels * arrays)
     put_int(wanted + 8, n_bytes)
@@ -162,7 +165,8 @@ def gradient_rows(
     # of a row-major weight it is not
     times, together, step = 1, m * w_row // size, w_row
     scratch_panel, scratch_step, at_once = PANEL_BYTES, w_row, n
-    if w_row == PANEL_BYTES:
+    in_panels = w_row == PANEL_BYTES
+    if in_panels:
         times, step, at_once = (n + columns - 1) // columns, w_panel, columns
         scratch_panel = scratch_step = m * PANEL_BYTES
     elif w_row > n * size and get_int(frame + 8 * FEW) == 0:
@@ -194,8 +198,7 @@ def gradient_rows(
         if chunk == LAST_CHUNK and rule != GRADIENT_ONLY:
             apply_rule(like, frame, correction1, correction2, times, step, together, w, gradient, step, moment, square)
     else:
-        wanted, in_panels = 0, w_row == PANEL_BYTES
-        whole = in_panels or w_row == n * size
+        wanted, whole = 0, in_panels or w_row == n * size
         if whole and m * w_row >= ASKED_BYTES and k * n * size <= NEAR_DELTA_BYTES:
             wanted = scratch + m * (TILE_BYTES if in_panels else w_row)  # behind the gradients
             list_wanted(wanted, rule, times, m * w_row, step, w, moment, square)
@@ -319,9 +322,7 @@ def update_layer(
     wanted = 0
     if plain and coming != 0 and not packs and tiles == 0 and k * x_row <= COMING_BYTES:
         wanted = scratch
-        put_int(wanted, 1)
-        put_int(wanted + 8, k * x_row)
-        put_int(wanted + 16, coming)
+        list_wanted(wanted, PLAIN, 1, k * x_row, 0, coming, 0, 0)
     i = first
     while i < last:
         m = min(block, last - i)
